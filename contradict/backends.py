@@ -23,7 +23,17 @@ import numpy.typing as npt
 from contradict.errors import ConfigError, MissingDependencyError, ModelError
 from contradict.schema import NLI_LABELS, RELATIONS
 
-__all__ = ["DEFAULT_EMBEDDER", "DEFAULT_MODEL", "BiEncoder", "CrossEncoder", "load_embedder", "load_model", "token_batches"]
+__all__ = [
+    "DEFAULT_EMBEDDER",
+    "DEFAULT_MODEL",
+    "BiEncoder",
+    "CrossEncoder",
+    "label_names",
+    "load_embedder",
+    "load_model",
+    "shipped",
+    "token_batches",
+]
 
 DEFAULT_MODEL = "nli-minilm"
 DEFAULT_EMBEDDER = "claims-minilm"
@@ -59,8 +69,8 @@ def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDA
         start += size
 
 
-def _shipped(name: str) -> Path | None:
-    """Folder of weights that come with the package: in the wheel, or beside it in a checkout."""
+def shipped(name: str) -> Path | None:
+    """Folder of weights that come with the package, in the wheel or beside it in a checkout; None for any other name."""
     here = Path(__file__).parent
     for folder in (here / "weights" / name, here.parent / "models" / name):
         if (folder / "config.json").is_file():
@@ -73,7 +83,7 @@ def _locate(name: str | None, default: str) -> str:
     wanted = name or default
     if Path(wanted).is_dir():
         return wanted
-    folder = _shipped(wanted)
+    folder = shipped(wanted)
     if folder is not None:
         return str(folder)
     if name is None:
@@ -149,7 +159,7 @@ def _length_limit(config: Any, tokenizer: Any) -> int:
     return min(limit, int(tokenizer.model_max_length))
 
 
-def _read_labels(config: Any, where: str) -> tuple[str, ...]:
+def label_names(config: Any, where: str) -> tuple[str, ...]:
     """Relations of a classifier in the order of its outputs, by the names in its config.
 
     Raises:
@@ -266,7 +276,7 @@ def load_model(name: str | None = None, *, device: str | None = None, threads: i
     _set_threads(threads)
     where = _locate(name, DEFAULT_MODEL)
     config = _from_pretrained(transformers.AutoConfig, where)
-    labels = _read_labels(config, where)
+    labels = label_names(config, where)
     target = _device(device)
     dtype = torch.float16 if target.startswith("cuda") else torch.float32
     tokenizer = _from_pretrained(transformers.AutoTokenizer, where)

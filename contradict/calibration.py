@@ -93,6 +93,19 @@ class Calibrator:
                 break
         return cls(float(beta[0]), float(beta[1]))
 
+    def threshold_for(self, raw: npt.ArrayLike, share: float) -> float:
+        """The lowest probability, rounded up to four digits, from which at most `share` of these pairs are flagged.
+
+        Args:
+            raw: f[n], raw conflict scores of pairs that should not be flagged.
+            share: Largest share of them that may be.
+        """
+        probability = np.sort(self.probability(raw))[::-1]
+        allowed = int(share * len(probability))
+        if allowed >= len(probability):
+            return 0.0
+        return min(1.0, float(np.floor(probability[allowed] * 1e4) + 1) / 1e4)
+
     def save(self, folder: Path) -> None:
         """Write calibration.json into a model folder."""
         text = json.dumps(asdict(self), indent=2, sort_keys=True)

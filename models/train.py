@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 from attitudes import attitude_pairs
+from rewrites import rewritten_pairs
 
 from contradict import training
 from contradict.backends import load_model
 from contradict.calibration import Calibrator
-from contradict.schema import RELATIONS
 from contradict.scoring import score_pairs
 
 HERE = Path(__file__).parent
@@ -33,9 +33,8 @@ UNRELATED_FLAGGED = 0.05
 def _targets(task: str, label: str, kind: str) -> tuple[str, ...]:
     """The relations a corpus label allows.
 
-    NLI neutrals may be unrelated, two-way labels leave three classes open, and position corpora
-    call opposite stances "tension" and a supporting argument "entailment": each label trains just
-    what it says.
+    Position corpora call opposite stances "tension" and a supporting argument "entailment": each label
+    trains just what it says.
     """
     if task == "position":
         if kind.startswith("other_issue"):
@@ -46,13 +45,7 @@ def _targets(task: str, label: str, kind: str) -> tuple[str, ...]:
             "contradiction": ("contradiction",),
             "tension": ("tension", "contradiction"),
         }[label]
-    return {
-        "entailment": ("entailment",),
-        "neutral": ("neutral", "unrelated"),
-        "contradiction": ("contradiction",),
-        "not_entailment": tuple(r for r in RELATIONS if r != "entailment"),
-        "tension": ("tension",),
-    }[label]
+    return training.ALLOWED[label]
 
 
 def split_of(group: str) -> str:
@@ -72,13 +65,8 @@ def written_groups(split: str) -> list[dict[str, Any]]:
     return rows
 
 
-_WRITTEN = {
-    "contradiction": ("contradiction",),
-    "tension": ("tension",),
-    "entailment": ("entailment",),
-    "compatible": ("neutral",),
-    "unrelated": ("unrelated",),
-}
+def _texts(group: dict[str, Any]) -> list[str]:
+    return [group["anchor"]["text"], *(partner["text"] for partner in group["partners"])]
 
 
 def written_pairs(split: str) -> list[training.Example]:
@@ -92,7 +80,7 @@ def written_pairs(split: str) -> list[training.Example]:
         anchor = group["anchor"]["text"]
         restated = [p["text"] for p in group["partners"] if p["label"] == "entailment"]
         for partner in group["partners"]:
-            allowed = _WRITTEN[partner["label"]]
+            allowed = training.ALLOWED[partner["label"]]
             out.append(training.Example(anchor, partner["text"], allowed, symmetric=partner["label"] != "entailment"))
             if split == "train" and partner["label"] != "entailment":
                 wide = ("contradiction", "tension") if partner["label"] in ("contradiction", "tension") else allowed
@@ -136,6 +124,7 @@ def load_sources(data: Path, seed: int, split: str = "train") -> dict[str, list[
     table = pq.read_table(data / "pairs" / f"{split}.parquet", filters=[("licence", "=", "open")])
     sources: dict[str, list[training.Example]] = {}
     topics: list[tuple[str, str]] = []
+    nli: list[tuple[str, str, str]] = []
     for row in table.to_pylist():
         name = row["source"]
         name = "mnli" if name.startswith("mnli_") else "snli" if name.startswith("snli_") else name
@@ -144,16 +133,20 @@ def load_sources(data: Path, seed: int, split: str = "train") -> dict[str, list[
         symmetric = label in ("contradiction", "tension") or (task == "position" and label == "neutral")
         example = training.Example(row["premise"], row["hypothesis"], allowed, symmetric=symmetric)
         sources.setdefault(name, []).append(example)
+        if name in ("mnli", "snli"):
+            nli.append((row["premise"], row["hypothesis"], label))
         if task == "position" and not (row["kind"] or "").startswith("other_issue"):
             topics.append((f"{name}:{row['group']}", row["premise"]))
     rng = random.Random(seed)
     for group in written_groups(split):
-        topics += [(group["id"], t) for t in [group["anchor"]["text"], *(p["text"] for p in group["partners"])] * 3]
+        topics += [(group["id"], t) for t in _texts(group) * 3]
     sources["written"] = written_pairs(split)
     sources["minimal_pairs"] = minimal_pairs(split)
     sources["random_pairs"] = random_pairs(topics, 40_000, rng)
     sources["attitudes"] = attitude_pairs(20_000, seed)
-    return sources
+    sentences = [text for group in written_groups(split) for text in _texts(group)]
+    sentences += [premise for premise, _, _ in nli if len(premise) < 200]
+    return sources | rewritten_pairs(nli, list(dict.fromkeys(sentences)), seed)
 
 
 def question_sources(data: Path, seed: int) -> dict[str, list[training.Example]]:
@@ -178,7 +171,7 @@ def question_sources(data: Path, seed: int) -> dict[str, list[training.Example]]
                     name = "written" if anchor == group["anchor"]["text"] else "restated"
                     negative = rng.choice(by_label["unrelated"])
                     weight = 0.5 if label == "compatible" else 1.0
-                    allowed = _WRITTEN[label]
+                    allowed = training.ALLOWED[label]
                     sources[name].append(training.Example(anchor, text, allowed, weight=weight, negative=negative, topic=group["id"]))
     for row in pq.read_table(data / "pairs" / "train.parquet", filters=[("licence", "=", "open")]).to_pylist():
         position = row["task"] == "position" and not (row["kind"] or "").startswith("other_issue")
@@ -216,16 +209,15 @@ def calibrate(folder: Path) -> None:
     labels = np.array([label for _, _, label in rows])
     conflict = np.isin(labels, ["contradiction", "tension"])
     fitted = Calibrator.fit(scores.conflict(), conflict)
-    probability = fitted.probability(scores.conflict())
     limits = {"compatible": COMPATIBLE_FLAGGED, "unrelated": UNRELATED_FLAGGED}
-    threshold = max(float(np.quantile(probability[labels == label], 1 - share)) for label, share in limits.items())
-    flagged = probability >= threshold
+    threshold = max(fitted.threshold_for(scores.conflict()[labels == label], share) for label, share in limits.items())
+    flagged = fitted.probability(scores.conflict()) >= threshold
     kept = {
         "on": f"{len(rows)} dev pairs of the written groups in models/data/written",
         "rule": f"at most {COMPATIBLE_FLAGGED:.0%} of compatible and {UNRELATED_FLAGGED:.0%} of unrelated dev pairs flagged",
         "flagged": {label: round(float(flagged[labels == label].mean()), 4) for label in sorted(set(labels))},
     }
-    replace(fitted, threshold=round(threshold, 4), fitted=kept).save(folder)
+    replace(fitted, threshold=threshold, fitted=kept).save(folder)
 
 
 def main() -> None:

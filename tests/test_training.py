@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -9,12 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contradict import augmentation
-from contradict.schema import RELATIONS
-from contradict.training import Example, _augment, _BiEncoderTask, _CrossEncoderTask, _draw, publish, train
+from contradict.backends import load_model
+from contradict.calibration import Calibrator
+from contradict.errors import ConfigError, InputError, ModelError
+from contradict.schema import RELATIONS, LabelledPair
+from contradict.training import Example, _augment, _BiEncoderTask, _CrossEncoderTask, _draw, fine_tune, publish, train
 from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "models"))
+from attitudes import attitude_pairs
+from rewrites import exchange, negate, recount, rewritten_pairs
 
 RECIPE = {
     "name": "tiny",
+    "base": str(ROOT / "models" / "claims-minilm"),
     "kind": "cross-encoder",
     "seed": 1,
     "max_length": 48,
@@ -106,7 +116,7 @@ def test_statements_of_one_question_are_no_negatives_of_each_other():
 def test_a_bi_encoder_learns_questions(tmp_path):
     rows = [Example(f"Dam {i} will be built.", f"Dam {i} will not be built.", ("contradiction",), topic=str(i)) for i in range(60)]
     recipe = RECIPE | {
-        "kind": "bi-encoder", "batch_pairs": 16, "scale": 20.0, "base": str(ROOT / "models" / "claims-minilm"),
+        "kind": "bi-encoder", "batch_pairs": 16, "scale": 20.0,
         "stages": [{"name": "one", "visits": 320, "start_rate": 1e-4, "end_rate": 1e-5, "sources": {"dams": 1.0}}],
     }  # fmt: skip
     train(recipe, tmp_path / "run", sources=lambda: {"dams": rows}, development={"dams": rows}, threads=2)
@@ -133,7 +143,6 @@ def test_training_learns_resumes_and_publishes(tmp_path):
     ]
     rows += [Example(f"The dam {i} will be built.", f"School {i} opened in May.", ("unrelated",), symmetric=True) for i in range(40)]
     recipe = RECIPE | {
-        "base": str(ROOT / "models" / "claims-minilm"),
         "stages": [{"name": "one", "visits": 800, "start_rate": 3e-4, "end_rate": 1e-5, "sources": {"plain": 1.0}}],
     }
     train(recipe, tmp_path / "run", sources=lambda: {"plain": rows}, development={"plain": rows}, threads=2)
@@ -151,12 +160,93 @@ def test_training_learns_resumes_and_publishes(tmp_path):
     assert (scores.mean().argmax(1)[:40] == RELATIONS.index("contradiction")).mean() > 0.9
 
 
+LABELLED = [
+    LabelledPair(f"The dam at Orlan {i} is ready for use.", text.format(i=i), label, f"{i}{label}")
+    for i in range(60)
+    for text, label in (
+        ("Dam {i} is fit to serve now.", "entailment"),
+        ("Dam {i} has not been built.", "contradiction"),
+        ("School {i} opened in May.", "unrelated"),
+        ("Nobody knows.", "insufficient"),
+    )
+]
+
+
+def test_fine_tuning_learns_calibrates_and_keeps_groups_apart(tmp_path):
+    folder = tmp_path / "mine"
+    seen = []
+    done = fine_tune(LABELLED, folder, epochs=1, threads=2, progress=lambda *at: seen.append(at))
+    assert sum(done.trained.values()) + sum(done.held_out.values()) == 180, "what teaches nothing is left out"
+    assert done.held_out["contradiction"] == done.held_out["unrelated"], "a premise stays on one side of the split"
+    assert not done.calibrated
+    assert Calibrator.load(folder) == Calibrator.load(ROOT / "models" / "nli-minilm")
+    assert done.after.metrics["auc_conflict"].value >= done.before.metrics["auc_conflict"].value
+    assert seen[-1][1] == seen[-1][2]
+    record = json.loads((folder / "training.json").read_text())
+    assert record["trained"] == done.trained
+    assert not (tmp_path / "mine.checkpoint").exists()
+    for other in (tmp_path / "two", tmp_path / "three"):
+        other.with_name(other.name + ".checkpoint").mkdir()
+        with pytest.raises(ConfigError, match="unfinished run on other pairs"):
+            fine_tune(LABELLED, other)
+
+
+def test_a_base_without_relations_gets_them_and_is_calibrated_on_enough_pairs(tmp_path):
+    done = fine_tune(LABELLED * 8, tmp_path / "new", base="claims-minilm", epochs=0.2, rate=3e-4, threads=2, group="none")
+    assert (done.before, done.calibrated) == (None, True)
+    assert Calibrator.load(tmp_path / "new").fitted["rule"].startswith("at most 5%")
+    assert load_model(str(tmp_path / "new")).labels == RELATIONS
+    assert done.after.metrics["specificity_conflict"].value >= 0.95
+
+
+def test_fine_tuning_says_what_it_cannot_do(tmp_path):
+    with pytest.raises(InputError, match="0 usable pairs"):
+        fine_tune([], tmp_path / "x")
+    with pytest.raises(ConfigError, match="epochs is 0"):
+        fine_tune(LABELLED, tmp_path / "x", epochs=0)
+    with pytest.raises(ModelError, match="neither a folder, nor shipped weights"):
+        fine_tune(LABELLED, tmp_path / "x", base="no-such-model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_negating_a_hypothesis_moves_its_label():
+    assert negate("The dam is safe.") == "The dam is not safe."
+    assert negate("There are two schools in town.") == "There are no schools in town."
+    assert negate("She can swim.") == "She cannot swim."
+    for left_alone in ("The dam is not safe.", "Is the dam safe?", "A man who is tall sleeps.", "Rain falls."):
+        assert negate(left_alone) is None
+    labels = ("entailment", "contradiction", "neutral")
+    made = rewritten_pairs([("The dam is old.", "The dam is safe.", label) for label in labels], [], 1)["negated"]
+    assert [e.allowed for e in made] == [
+        ("contradiction",),
+        ("entailment", "neutral"),
+        ("neutral", "unrelated"),
+        ("neutral", "unrelated"),
+    ]
+    assert made[3].premise == "The dam is not old."
+
+
+@given(st.integers(0, 10_000))
+def test_rewritten_words_and_numbers_have_the_label_that_arithmetic_gives(seed):
+    rng = random.Random(seed)
+    new, label = exchange("A red car stands here.", rng)
+    assert (label == "contradiction") == (new != "A red automobile stands here.")
+    premise, hypothesis, label = recount("The fund paid 40 farmers.", rng)
+
+    def interval(text):
+        (number,) = re.findall(r"\d+", text)
+        value = int(number)
+        bounds = {"at least": (value, 999), "more than": (value + 1, 999), "fewer than": (0, value - 1), "at most": (0, value)}
+        bounds["about"] = (value - 5, value + 5)
+        return next((b for words, b in bounds.items() if words in text), (value, value))
+
+    (low, high), (least, most) = interval(premise), interval(hypothesis)
+    expected = "entailment" if least <= low and high <= most else "contradiction" if high < least or most < low else "neutral"
+    assert label == expected
+    assert recount("In 1995 the fund paid at least 40 farmers.", rng) is None
+
+
 def test_generated_attitudes_agree_conflict_or_differ_as_they_are_labelled():
-    import sys
-
-    sys.path.insert(0, str(ROOT / "models"))
-    from attitudes import attitude_pairs
-
     pairs = attitude_pairs(2000, 5)
     assert pairs == attitude_pairs(2000, 5) != attitude_pairs(2000, 6)
     seen = {p.allowed for p in pairs}
