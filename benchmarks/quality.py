@@ -4,7 +4,8 @@ DIR holds the third-party pairs (pairs/dev.parquet, pairs/test.parquet, privpub/
 statements.parquet), which are not committed; sets whose file is missing are left out and named. The
 sets of the project (behaviour suite, written test groups, seeds) need no DIR. Results go to
 benchmarks/results/quality.json, from which benchmarks/tables.py writes the tables of the README and
-of the model card.
+of the model card. Other models go beside it: `--model DIR -o benchmarks/results/quality-NAME.json` adds a
+row to the table that compares models.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from contradict.schema import LabelledPair
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "models"))
-from train import written_groups  # noqa: E402
+from train import minimal_pair_rows, written_groups  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "quality.json"
-_FALSE_ALARM_PAIRS = 5_000
+_FALSE_ALARM_PAIRS = 20_000
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,20 @@ def _written(data: Path) -> list[LabelledPair]:
     ]
 
 
+def _minimal_pairs(data: Path) -> list[LabelledPair]:
+    return [
+        LabelledPair(r["premise"], r["hypothesis"], r["label"], r["id"], {"gold": r["label"], "pair": r["id"].rstrip("ab"), **r})
+        for r in minimal_pair_rows("test")
+    ]
+
+
 SETS = (
     Set("mnli_dev_matched", _source("mnli_dev_matched", "dev")),
     Set("mnli_dev_mismatched", _source("mnli_dev_mismatched", "dev")),
     Set("snli_test", _source("snli_test", "test")),
     Set("privpub_open", _file("privpub/privpub_open.jsonl"), "actor"),
     Set("written_test", _written, "group", ("gold", "mechanism")),
+    Set("minimal_pairs_test", _minimal_pairs, "pair"),
     Set("behaviour", _file("benchmarks/behaviour/behaviour.jsonl", inside=True), "minimal_pair", ("gold", "phenomenon")),
     Set("seed_pairs", _file("seeds/labelled_pairs.jsonl", inside=True)),
     Set("breaking_nli", _source("breaking_nli", "test")),
@@ -94,6 +103,8 @@ SETS = (
     Set("ibm_rank30k", _source("ibm_rank30k", "test")),
     Set("argkp2021", _source("argkp2021", "test")),
     Set("perspectrum", _source("perspectrum", "test")),
+    Set("anthropic_persona", _source("anthropic_persona", "test")),
+    Set("overheard_flips", _source("overheard_flips", "test")),
 )
 
 

@@ -11,20 +11,23 @@ import json
 import re
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "models" / "nli-minilm" / "README.md", ROOT / "models" / "claims-minilm" / "README.md")
+PAGES = tuple(ROOT / page / "README.md" for page in (".", "models/nli-minilm", "models/claims-minilm", "models/data"))
 
+_LABELS = ("contradiction", "tension", "entailment", "compatible", "neutral", "unrelated")
 _TITLES = {
     "mnli_dev_matched": "MultiNLI dev matched",
     "mnli_dev_mismatched": "MultiNLI dev mismatched (3.9k of 9.8k)",
     "snli_test": "SNLI test",
     "privpub_open": "private/public pairs of real actors (`privpub_open`)",
     "written_test": "written groups, test split",
+    "minimal_pairs_test": "written minimal pairs, test split",
     "behaviour": "behaviour suite",
     "seed_pairs": "seed pairs",
     "breaking_nli": "Breaking NLI",
@@ -33,6 +36,8 @@ _TITLES = {
     "ibm_rank30k": "IBM Rank 30k",
     "argkp2021": "ArgKP 2021",
     "perspectrum": "Perspectrum",
+    "anthropic_persona": "persona statements on gun rights",
+    "overheard_flips": "flips of US politicians and other pairs of theirs",
 }
 
 
@@ -174,6 +179,61 @@ def throughput() -> str:
     )
 
 
+def models() -> str:
+    """The shipped model beside every other one that was measured, by the same command on the same pairs."""
+    rows = []
+    for path in (RESULTS / "quality.json", *sorted(RESULTS.glob("quality-*.json"))):
+        record = _load(path.name)
+        sets = record["sets"]
+        nli = [_range(sets[name]["metrics"]["forward_accuracy"]) for name in ("mnli_dev_matched", "snli_test")]
+        conflict = [_range(sets[name]["metrics"]["auc_conflict"]) for name in ("privpub_open", "written_test")]
+        gold = sets["privpub_open"]["slices"]["gold"]
+        flagged = [f"{gold[label]['flag_rate']['value']:.2f}" for label in ("contradiction", "compatible", "unrelated")]
+        alarms = f"{record['false_alarms']['per_1000']:.1f}" if "false_alarms" in record else "-"
+        order = f"{sets['behaviour']['pair_accuracy']['all']:.2f}"
+        rows.append([path.stem.removeprefix("quality").removeprefix("-") or record["model"], *nli, *conflict, *flagged, order, alarms])
+    head = ["model", "MultiNLI matched", "SNLI test", "AUC conflict, private/public", "AUC conflict, written test"]
+    head += ["contradictions flagged", "compatible flagged", "unrelated flagged", "behaviour pairs in order", "false alarms per 1,000"]
+    return _rows(head, rows)
+
+
+def written_data() -> str:
+    """What the written files hold, counted."""
+    rows = []
+    total: Counter[str] = Counter()
+    for path in sorted((ROOT / "models" / "data" / "written").glob("*.jsonl")):
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        labels = Counter(p["label"] for r in records for p in r.get("partners", [r]))
+        counts = [str(labels[label]) if labels[label] else "-" for label in _LABELS]
+        rows.append([path.stem, f"{len(records)} groups" if "partners" in records[0] else f"{len(records) // 2} minimal pairs", *counts])
+        total.update(labels)
+    rows.append(["all", f"{total.total():,} pairs", *(f"{total[label]:,}" for label in _LABELS)])
+    return _rows(["file", "holds", *_LABELS], rows)
+
+
+def curve() -> str:
+    """What a development set showed while the model trained, every other checkpoint."""
+    records = [json.loads(line) for line in (RESULTS / "training-nli-minilm.jsonl").read_text(encoding="utf-8").splitlines()]
+    recipe = tomllib.loads((ROOT / "models" / "nli-minilm.toml").read_text(encoding="utf-8"))
+    before = [0]
+    for stage in recipe["stages"]:
+        before.append(before[-1] + stage["visits"])
+    points: dict[tuple[int, int], dict[str, dict[str, float]]] = {}
+    for r in records:
+        if "development" in r:
+            points.setdefault((r["stage"], r["visits"]), {})[r["development"]] = r
+    rows = []
+    for (stage, visits), sets in sorted(points.items()):
+        if {"mnli", "written", "minimal_pairs", "random_pairs"} <= set(sets):
+            figures = [sets["mnli"]["accuracy"], sets["written"]["conflict_auc"], sets["minimal_pairs"]["conflict_auc"]]
+            rows.append([recipe["stages"][stage]["name"], f"{before[stage] + visits:,}", *(f"{v:.3f}" for v in figures)])
+    step = max(1, len(rows) // 12)
+    kept = [row for i, row in enumerate(rows) if (len(rows) - 1 - i) % step == 0]
+    return _rows(
+        ["stage", "pairs seen", "MultiNLI accuracy (1,200 rows)", "AUC conflict, written dev", "AUC conflict, minimal pairs dev"], kept
+    )
+
+
 def training_data() -> str:
     """Sources of the training pairs with their licences and how often each was drawn."""
     recipe = tomllib.loads((ROOT / "models" / "nli-minilm.toml").read_text(encoding="utf-8"))
@@ -191,7 +251,8 @@ def training_data() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (quality, quality_all, flags, classes, behaviour, invariance, claims, training_data, throughput)
+    f.__name__: f
+    for f in (quality, quality_all, models, flags, classes, behaviour, invariance, claims, written_data, training_data, curve, throughput)
 }
 
 

@@ -2,7 +2,7 @@
 
 Reads a recipe, mixes its sources, trains and writes checkpoints to models/checkpoints/NAME. A run
 that was stopped goes on from its last checkpoint. `--publish` writes the weights as an ordinary
-Hugging Face folder to models/NAME and calibrates them.
+Hugging Face folder to models/NAME, calibrates them and keeps the curve in benchmarks/results.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import tomllib
 import zlib
 from dataclasses import replace
@@ -88,17 +89,25 @@ def written_pairs(split: str) -> list[training.Example]:
     return out
 
 
-def minimal_pairs(split: str) -> list[training.Example]:
-    """The project-written minimal pairs; the two halves of one pair stay in one split."""
-    out = []
+def minimal_pair_rows(split: str) -> list[dict[str, Any]]:
+    """The project-written minimal pairs of one split; the two halves of one pair stay together."""
+    rows = []
     for path in sorted((HERE / "data" / "written").glob("minimal_pairs*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             if split_of(row["id"].rstrip("ab")) == split:
-                allowed = _targets("nli", row["label"], "")
-                symmetric = row["label"] in ("contradiction", "tension")
-                out.append(training.Example(row["premise"], row["hypothesis"], allowed, symmetric=symmetric))
-    return out
+                rows.append(row)
+    return rows
+
+
+def minimal_pairs(split: str) -> list[training.Example]:
+    """The rows of `minimal_pair_rows` as training pairs."""
+    return [
+        training.Example(
+            row["premise"], row["hypothesis"], training.ALLOWED[row["label"]], symmetric=row["label"] in ("contradiction", "tension")
+        )
+        for row in minimal_pair_rows(split)
+    ]
 
 
 def random_pairs(texts: list[tuple[str, str]], count: int, rng: random.Random) -> list[training.Example]:
@@ -232,6 +241,7 @@ def main() -> None:
     checkpoint = HERE / "checkpoints" / recipe["name"]
     if args.publish:
         training.publish(recipe, checkpoint, HERE / recipe["name"])
+        shutil.copy(checkpoint / "log.jsonl", HERE.parent / "benchmarks" / "results" / f"training-{recipe['name']}.jsonl")
         if recipe["kind"] == "cross-encoder":
             calibrate(HERE / recipe["name"])
         return
