@@ -209,6 +209,11 @@ class CrossEncoder:
     _tokenizer: Any
     _model: Any
 
+    @property
+    def mask(self) -> str:
+        """The token that stands for a word the model is not shown."""
+        return str(self._tokenizer.mask_token or self._tokenizer.unk_token or self._tokenizer.pad_token)
+
     def tokenize(self, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, list[list[int]]], npt.NDArray[np.bool_]]:
         """Token ids of pairs and which of them had to be cut (the longer side first) to `max_length`."""
         first, second = [p for p, _ in pairs], [h for _, h in pairs]
