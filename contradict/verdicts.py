@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from contradict.schema import RELATIONS, VERDICTS, CandidatePairs, Scores, Statement
 
-__all__ = ["classify", "judge", "reasons"]
+__all__ = ["classify", "innocent_reading", "judge", "reasons"]
 
 _CODE = {name: i for i, name in enumerate(VERDICTS)}
 _FEWEST_WORDS = 3
-_NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?!\w)")
+_NUMBER = re.compile(r"(?<![\w.,])(\d+(?:[.,]\d+)*)(?!\w)(?:[\s-]+(?:million|billion|thousand|more|new|other|%))*[\s-]*(%|[A-Za-z]+)?")
 _NEGATION = re.compile(r"\b(?:no|not|never|none|nobody|nothing|nor|neither|without|cannot|\w+n['’]t)\b", re.IGNORECASE)
 _CONDITION = re.compile(
     r"\b(?:until|unless|if|only if|only when|provided|providing|on condition that|as long as|so long as|in exchange for|in return for)\b",
@@ -27,6 +27,17 @@ _CONDITION = re.compile(
 _HEDGE = re.compile(
     r"\b(?:may|might|could|perhaps|possibly|probably|likely|reportedly|apparently|seems?|appears?|suggests?|considering|open to"
     r"|not ruled out)\b",
+    re.IGNORECASE,
+)
+_MODAL = re.compile(r"\b(?:must|should|ought|need(?:s|ed)? to|ha(?:s|ve|d) to|supposed to)\b", re.IGNORECASE)
+_QUANTIFIER = re.compile(
+    r"\b(?:all|every|each|most|many|several|some|few|half|a (?:majority|minority)|only|at least|at most|up to|(?:more|fewer|less) than)\b",
+    re.IGNORECASE,
+)
+_OTHERS_VIEW = re.compile(
+    r"\b(?:critics?|opponents?|rivals?|they|people|some|others|the (?:press|papers?|media|opposition|rumou?rs?)) "
+    r"(?:say|says|said|claim|claims|claimed|think|thinks|thought|believe|believes|believed|accuse|accuses|accused|argue|argues|argued)\b"
+    r"|\b(?:rumou?rs? that|so-called|quoted?|in the words of)\b",
     re.IGNORECASE,
 )
 _DISAGREE = 0.5  # difference of the two directions' conflict scores worth telling
@@ -103,6 +114,15 @@ def _only_one(pattern: re.Pattern[str], field: str | None, a: Statement, b: Stat
     return ("a", found[0]) if found[0] else ("b", found[1])
 
 
+def _numbers(s: Statement) -> dict[str, str]:
+    """Numbers of a claim, each with the word behind it: what it counts."""
+    return {match[1]: (match[2] or "").lower() for match in _NUMBER.finditer(s.claim)}
+
+
+def _listed(numbers: dict[str, str]) -> str:
+    return ", ".join(sorted(numbers))
+
+
 def reasons(
     a: Statement, b: Statement, relations: npt.NDArray[np.float32], *, verdict: str, truncated: bool, calibrated: bool
 ) -> tuple[str, ...]:
@@ -135,9 +155,15 @@ def reasons(
         out.append(f"hedge: only {one[0]} is hedged ({one[1]})")
     if one := _only_one(_NEGATION, None, a, b):
         out.append(f"negation: only {one[0]} is negated ({one[1]})")
-    numbers = [set(_NUMBER.findall(s.claim)) for s in (a, b)]
-    if numbers[0] and numbers[1] and numbers[0] != numbers[1]:
-        out.append(f"numbers: {', '.join(sorted(numbers[0]))} against {', '.join(sorted(numbers[1]))}")
+    if one := _only_one(_MODAL, None, a, b):
+        out.append(f"modality: only {one[0]} says what ought to be ({one[1]})")
+    if one := _only_one(_QUANTIFIER, None, a, b):
+        out.append(f"quantifier: only {one[0]} says how many or how much ({one[1]})")
+    if one := _only_one(_OTHERS_VIEW, None, a, b):
+        out.append(f"others_view: {one[0]} may tell what somebody else thinks ({one[1]})")
+    numbers = [_numbers(s) for s in (a, b)]
+    if all(numbers) and numbers[0].keys() != numbers[1].keys():
+        out.append(f"numbers: {_listed(numbers[0])} against {_listed(numbers[1])}")
     for side, s in (("a", a), ("b", b)):
         if s.attribution:
             out.append(f"reported: {side} is known through {' <- '.join(s.attribution)}")
@@ -149,3 +175,44 @@ def reasons(
     if not calibrated:
         out.append("uncalibrated: this model has no calibration.json, so the probability is its raw score")
     return tuple(out)
+
+
+def innocent_reading(a: Statement, b: Statement, *, verdict: str) -> str:
+    """The strongest reading under which both statements of a finding hold, from what is known about them.
+
+    The features are asked in the order in which editors accept them: another time, a condition, another measure,
+    somebody else's view, a hedge, a wish beside a fact, an indirect report.
+
+    Args:
+        a: The earlier statement.
+        b: The later one.
+        verdict: The verdict.
+
+    Returns:
+        One sentence.
+    """
+    gap = a.date.gap_days(b.date) if a.date and b.date else 0
+    if gap and verdict == "change":
+        return f"The two are {gap} days apart: the position may have changed in between, for reasons that were given."
+    if one := _only_one(_CONDITION, "condition", a, b):
+        return f"{one[0]} is bound to a condition ({one[1]}): where it is not met, or already met, the two may both hold."
+    first, second = _numbers(a), _numbers(b)
+    units = set(first.values()), set(second.values())
+    if first and second and first.keys() != second.keys() and not units[0] & units[1]:
+        return f"The numbers may count different things: {_listed(first)} in a, {_listed(second)} in b."
+    if one := _only_one(_OTHERS_VIEW, None, a, b):
+        return f"{one[0]} may tell what somebody else thinks ({one[1]}), not the actor's own view."
+    if one := _only_one(_HEDGE, "hedge", a, b):
+        return f"{one[0]} is hedged ({one[1]}): it leaves room for what the other says."
+    if one := _only_one(_MODAL, None, a, b):
+        return f"{one[0]} says what ought to be ({one[1]}), the other what is or will be."
+    if one := _only_one(_QUANTIFIER, None, a, b):
+        return f"{one[0]} speaks of a part or a bound ({one[1]}): the other may concern the rest."
+    if gap:
+        return f"The two are {gap} days apart: what happened in between may account for both."
+    for side, s in (("a", a), ("b", b)):
+        if s.attribution:
+            return f"{side} is known only through {' <- '.join(s.attribution)}: it may have been said otherwise or in another sense."
+    if a.date is None or b.date is None:
+        return "One side has no date: the two may belong to different times."
+    return "No date, condition, number or hedge sets the two apart; read both in their context."

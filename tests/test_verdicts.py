@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contradict.schema import RELATIONS, VERDICTS, CandidatePairs, DateRange, Scores, Statement
-from contradict.verdicts import classify, judge, reasons
+from contradict.verdicts import classify, innocent_reading, judge, reasons
 
 
 def scores_of(*rows, truncated=()):
@@ -81,6 +81,9 @@ PLAIN = say("The dam will be built next year.", "2020")
         ("channels", say("It will be built.", "2020", channel="public"), say("It will be built.", "2020", channel="private")),
         ("condition", say("It will be built if parliament agrees."), say("It will be built as planned.")),
         ("hedge", say("It may be built one day."), say("It will be built in time.")),
+        ("modality", say("It must be built."), say("It is being built.")),
+        ("quantifier", say("Only half of it will be built."), say("It will be built.")),
+        ("others_view", say("Critics say it will never be built."), say("We say it will never be built.")),
         ("negation", say("It will never be built."), say("It will always be wanted.")),
         ("reported", say("It will be built.", attribution=("The Courier", "two aides")), say("It will be built.")),
         ("date_unknown", say("It will be built."), say("It will be built.", "2020")),
@@ -108,3 +111,28 @@ def test_directions_truncation_and_calibration_are_told():
     found = why(PLAIN, PLAIN, lopsided, truncated=True, calibrated=False)
     assert {"directions_disagree", "truncated", "uncalibrated"} <= set(found)
     assert not {"directions_disagree", "truncated", "uncalibrated"} & set(why(PLAIN, PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (say("It will be built if parliament agrees.", "2020"), "bound to a condition (if"),
+        (say("It may be built.", "2020"), "is hedged (may)"),
+        (say("It must be built.", "2020"), "what ought to be (must)"),
+        (say("Critics think it is a waste.", "2020"), "somebody else thinks"),
+        (say("No, half of it.", "2020"), "a part or a bound (half)"),
+        (say("It was never meant to be.", "2024"), "days apart"),
+        (say("It was never meant to be."), "no date"),
+        (say("It was never meant to be.", "2020", attribution=("The Courier",)), "through The Courier"),
+        (say("It was never meant to be.", "2020"), "read both in their context"),
+    ],
+)
+def test_the_innocent_reading_names_the_strongest_feature(other, words):
+    assert words in innocent_reading(PLAIN, other, verdict="contradiction")
+
+
+def test_numbers_of_one_measure_are_no_excuse():
+    first = say("It costs 40 million euros.", "2020")
+    assert "different things" in innocent_reading(first, say("It took 12 years.", "2020"), verdict="contradiction")
+    assert "different things" not in innocent_reading(first, say("It costs 55 million euros.", "2020"), verdict="contradiction")
+    assert "365 days" in innocent_reading(say("It will come.", "2020"), say("It has gone.", "2021-12-31"), verdict="change")
