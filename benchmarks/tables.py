@@ -238,11 +238,12 @@ def training_data() -> str:
     """Sources of the training pairs with their licences and how often each was drawn."""
     recipe = tomllib.loads((ROOT / "models" / "nli-minilm.toml").read_text(encoding="utf-8"))
     licences = json.loads((ROOT / "models" / "licences.json").read_text(encoding="utf-8"))
-    drawn: dict[str, float] = {}
+    drawn: Counter[str] = Counter()
     for stage in recipe["stages"]:
-        total = sum(stage["sources"].values())
-        for name, weight in stage["sources"].items():
-            drawn[name] = drawn.get(name, 0) + stage["visits"] * weight / total
+        mixes = [(mix["visits"], mix["sources"]) for mix in stage.get("earlier", [])]
+        mixes.append((stage["visits"] - sum(visits for visits, _ in mixes), stage["sources"]))
+        for visits, sources in mixes:
+            drawn.update({name: visits * weight / sum(sources.values()) for name, weight in sources.items()})
     rows = [
         [name, licences[name]["corpus"], licences[name]["licence"], f"{count:,.0f}"]
         for name, count in sorted(drawn.items(), key=lambda i: -i[1])
