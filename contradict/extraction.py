@@ -29,13 +29,13 @@ class Attribution:
     """One place where a text says who holds what, before anyone is resolved.
 
     Attributes:
-        source: Characters of the source in the article, None if nobody is named.
+        source: Characters of the source in the article.
         cue: Characters of the cue word.
         content: Characters of what is attributed; several spans where the cue interrupts it.
-        kind: "say", "think", "want", "stance", "attitude" or "quote".
+        kind: "say", "think", "want", "stance", "attitude", "quote" or "question".
     """
 
-    source: tuple[int, int] | None
+    source: tuple[int, int]
     cue: tuple[int, int]
     content: tuple[tuple[int, int], ...]
     kind: str
@@ -55,13 +55,14 @@ def find_attributions(article: Article) -> list[Attribution]:
             by_cue.setdefault(frame.cue.i, []).append(frame)
         for frames in by_cue.values():
             source = frames[0].source
-            words = None if source is None else _source_words(source, frames[0].cue)
+            if source is None:
+                continue
             content = sorted(
                 {_complement(f) for f in frames} | {f.lead for f in frames if f.lead is not None and f.lead[1] - f.lead[0] > 1}
             )
             found.append(
                 Attribution(
-                    None if words is None else characters(doc, paragraph, *words),
+                    characters(doc, paragraph, *_source_words(source, frames[0].cue)),
                     characters(doc, paragraph, frames[0].cue.i, frames[0].cue.i + 1),
                     tuple(characters(doc, paragraph, *part) for part in content),
                     frames[0].kind,
@@ -74,7 +75,9 @@ def _source_words(source: Any, cue: Any) -> tuple[int, int]:
     """The noun phrase of a source, up to the relative pronoun when the cue stands in its relative clause."""
     end = max(core_end(source), source.i + 1)
     relative = child_of(cue, "nsubj")
-    if relative is not None and relative.tag_ in ("WP", "WDT") and 0 <= relative.i - end < 4:
+    if relative is not None and relative.tag_ in ("WP", "WDT"):
+        if not 0 <= relative.i - end < 4:
+            return relative.i, relative.i + 1
         end = relative.i + 1
     return source.left_edge.i, end
 
@@ -83,7 +86,7 @@ def _complement(frame: Frame) -> tuple[int, int]:
     """What is held, without the noun that says how: "Clinton" of "his endorsement of Clinton"."""
     if frame.form == "naming":
         return min(frame.start, frame.head.left_edge.i), frame.end
-    if frame.form != "noun":
+    if frame.form != "noun" and frame.cue.pos_ != "ADJ":
         return frame.start, frame.end
     head = frame.head if frame.head.dep_ != "prep" else child_of(frame.head, "pobj", "pcomp") or frame.head
     return head.left_edge.i, min(head.right_edge.i + 1, frame.end)

@@ -98,7 +98,23 @@ def pipeline() -> Any:
 def parse(paragraphs: Sequence[Paragraph], text: str) -> list[Any]:
     """One spaCy Doc per paragraph, of a copy of the text whose quotes are straight and whose length is the same."""
     flat = text.translate(QUOTES)
-    return list(pipeline().pipe([flat[p.start : p.end] for p in paragraphs]))
+    docs = list(pipeline().pipe([flat[p.start : p.end] for p in paragraphs]))
+    _mend_tags(docs)
+    return docs
+
+
+def _mend_tags(docs: Sequence[Any]) -> None:
+    """Put right what the models often get wrong: lemmas named in the lexicon ("hoped" -> "hop") and names such as "Sanders".
+
+    A capitalised word that is a person's name elsewhere in the text is one here too.
+    """
+    lemmas = lexicon()["lemmas"]
+    names = {t.text for doc in docs for t in doc if t.ent_type_ == "PERSON" and t.pos_ == "PROPN" and t.text[:1].isupper()}
+    for token in (t for doc in docs for t in doc):
+        if token.pos_ == "VERB" and token.lower_ in lemmas:
+            token.lemma_ = lemmas[token.lower_]
+        elif token.pos_ in ("NOUN", "ADV", "ADJ") and token.text in names and token.ent_type_ in ("", "PERSON"):
+            token.pos_, token.tag_, token.lemma_ = "PROPN", "NNP", token.text
 
 
 @dataclass(slots=True)
@@ -107,7 +123,7 @@ class Frame:
 
     Attributes:
         cue: The word that attributes: verb, noun, adjective or "according".
-        kind: "say", "think", "want", "stance", "attitude" or "quote".
+        kind: "say", "think", "want", "stance", "attitude", "quote", or "question", which asks and states nothing.
         source: Head of the noun phrase of who says it; None if the text names nobody.
         start, end: Content as token indices, end exclusive.
         head: Head token of the content; None for quotes.
@@ -153,9 +169,12 @@ def find_frames(doc: Any) -> list[Frame]:
     frames = [frame for token in doc for frame in _frames_at(token, doc)]
     # Outside quotes "I" and "you" name nobody; inside them the quote itself is the statement.
     frames = [f for f in frames if f.start < f.end and (f.source is None or f.source.lower_ not in ("i", "we", "you", "my", "our", "your"))]
+    frames = [f for f in frames if f.kind == "say" or f.source is None or (_holds_views(f.source) and not _only_identifies(f))]
     for frame in frames:
         _widen_to_quote(frame, quotes)
     frames += _quote_frames(doc, quotes, frames)
+    for frame in frames:
+        _mend_source(frame, quotes)
     frames.sort(key=lambda f: (f.cue.i, f.start))
     return _without_doubles(frames)
 
@@ -186,7 +205,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     if _unreal(verb):
         return
     negated = _negated(verb)
-    if negated and ("think" not in kinds and "want" not in kinds and flip == ""):
+    if negated and "say" in kinds and flip == "" and not {"think", "want", "stance"} & set(kinds):
         return
     clause = _content_clause(verb)
     if lemma == "let":
@@ -198,8 +217,13 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
             end = _before_report(doc, start, end)
             yield trimmed(Frame(verb, "say", source, start, end, doc[min(start + 2, end - 1)]), doc)
         return
-    if clause is not None and lemma not in word_set("question") and not _is_question(clause):
-        yield from _clause_frame(verb, clause, kinds, source, flip or ("not" if negated else ""))
+    if clause is not None:
+        asks = lemma in word_set("question") or _is_question(clause)
+        yield from _clause_frame(verb, clause, ["question"] if asks else kinds, source, flip or ("not" if negated else ""))
+        return
+    if (that := _torn_clause(verb)) is not None and source is not None and "say" in kinds:
+        end = _before_report(doc, that.i, verb.sent.end)
+        yield trimmed(Frame(verb, "say", source, that.i, end, doc[min(that.i + 2, end - 1)], flip=flip), doc)
         return
     as_mark = next((c for c in verb.children if c.dep_ in ("mark", "advmod") and c.lower_ == "as"), None)
     if as_mark is not None and verb.dep_ == "advcl" and "say" in kinds and source is not None:
@@ -222,9 +246,9 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
         yield trimmed(Frame(verb, "say", source, colon.i + 1, verb.sent.end, doc[colon.i + 1]), doc)
         return
     infinitive = next((c for c in verb.children if c.dep_ in ("xcomp", "ccomp") and has_to(c)), None)
+    if lemma in word_set("directive") and infinitive is not None and infinitive.dep_ == "xcomp" and child_of(verb, "dobj", "dative") is None:
+        infinitive = None  # "called for a judge to look into it": whoever is called on stands in the phrase before
     if infinitive is not None and source is not None and (set(kinds) & {"want"} or lemma in word_set("commit") or flip == "refuse"):
-        if lemma in word_set("directive") and infinitive.dep_ == "xcomp" and child_of(verb, "dobj", "dative") is None:
-            return
         if flip == "refuse" and infinitive.lemma_.lower() in word_set("verbs", "say"):
             # "declined to comment" tells nothing; "refused to rule out" does not say the contrary either.
             return
@@ -262,7 +286,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
         target = next((c for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "prep", "pcomp", "xcomp")), None)
     if target is None and lemma not in word_set("only_prep") and lemma not in word_set("told_verbs"):
         target = next((c for c in verb.children if c.dep_ in ("dobj", "xcomp") and c.i > verb.i), None)
-    if target is None or _content_noun(target) or target.tag_ == "PRP" or ({"stance", "want"}.isdisjoint(kinds) and target.dep_ == "dobj"):
+    if target is None or _content_noun(target) or ({"stance", "want"}.isdisjoint(kinds) and target.dep_ == "dobj"):
         return
     reasons = ("for", "as", "of", "over", "about", "against", "to", "that")
     after = [
@@ -282,12 +306,12 @@ def _content_noun(target: Any) -> bool:
 
 def _clause_frame(verb: Any, clause: Any, kinds: Sequence[str], source: Any, flip: str) -> Iterator[Frame]:
     kind, doc = kinds[0], verb.doc
-    if kinds[0] in ("want", "stance") and clause.dep_ != "ccomp":
+    if kind in ("want", "stance") and clause.dep_ != "ccomp":
         return
-    start, end = clause.left_edge.i, clause.right_edge.i + 1
+    start, end = clause.left_edge.i, _end_of_content(verb, clause)
     if clause.i > verb.i:
         # A clause that the parser broke in two hangs on the cue twice.
-        end = max([end, *(c.right_edge.i + 1 for c in verb.children if c.dep_ in ("ccomp", "dep") and c.i > clause.i)])
+        end = max([end, *(_end_of_content(verb, c) for c in verb.children if c.dep_ in ("ccomp", "dep") and c.i > clause.i)])
     lead = None
     if start <= verb.i < end:
         # The cue stands inside its own content: keep the part after it and remember the part before.
@@ -311,6 +335,24 @@ def _clause_frame(verb: Any, clause: Any, kinds: Sequence[str], source: Any, fli
     if child_of(clause, *_SUBJECTS) is None and lead is None and form == "clause" and clause.tag_ in ("VBZ", "VBD", "MD", "VBP"):
         form = "predicate"
     yield trimmed(Frame(verb, kind, source, start, end, clause, lead, form, flip), doc)
+
+
+def _end_of_content(verb: Any, clause: Any) -> int:
+    """End of a clause without the next report that the parser joined to it: "said that A and noted that B"."""
+    joined = [c for c in clause.children if c.i > clause.i > verb.i and c.dep_ == "conj" and _outer_cue(c) is not None]
+    return min([int(clause.right_edge.i + 1), *(int(c.left_edge.i) for c in joined)])
+
+
+def _outer_cue(verb: Any) -> Any:
+    """The cue beside which a reporting verb stands, though the parser joined it to the content: "said that A and noted that B"."""
+    if verb.dep_ != "conj" or verb.lemma_.lower() not in word_set("verbs", "say") or child_of(verb, "nsubj") is not None:
+        return None
+    clause = verb.head
+    while clause.dep_ == "conj":
+        clause = clause.head
+    outer = clause.head
+    joined = clause.dep_ == "ccomp" and outer.i < clause.i and outer.lemma_.lower() in word_set("verbs", "say")
+    return outer if joined and outer.tag_ == verb.tag_ and verb.tag_ in ("VBD", "VBZ") else None
 
 
 def _parenthetical_frame(verb: Any, source: Any, doc: Any) -> Iterator[Frame]:
@@ -349,6 +391,9 @@ def _according_frames(token: Any, doc: Any) -> Iterator[Frame]:
 def _noun_frames(noun: Any, doc: Any) -> Iterator[Frame]:
     entry = lexicon()["nouns"][noun.lemma_.lower()]
     owner = child_of(noun, "poss")
+    telling = word_set("light_verbs") | word_set("verbs", "say")
+    if owner is not None and noun.dep_ == "dobj" and noun.head.lemma_.lower() not in telling:
+        return  # "fought his plan to sell": somebody acts on it, nobody tells it
     if owner is None and (governor := _light_verb(noun)) is not None:
         owner = source_of(governor)
         if _unreal(governor):
@@ -439,6 +484,11 @@ def has_to(clause: Any) -> bool:
     return any(c.lower_ == "to" and c.dep_ == "aux" for c in clause.children)
 
 
+def _has_subject(clause: Any) -> bool:
+    """Whether a clause has its own subject, which the parser at times hangs on the auxiliary."""
+    return any(child_of(token, *_SUBJECTS) is not None for token in (clause, *(c for c in clause.children if c.dep_ == "aux")))
+
+
 def _is_question(clause: Any) -> bool:
     first = clause.left_edge
     return any(c.lower_ in ("whether", "if") and c.dep_ == "mark" for c in clause.children) or (
@@ -460,12 +510,18 @@ def _content_clause(verb: Any) -> Any:
             clauses = [t for t in below if t.dep_ in ("relcl", "acl", "ccomp") and _that(t)][:1]
         if not clauses and (fronted := _fronted_clause(verb)) is not None:
             clauses = [fronted]
-    clauses = [c for c in clauses if child_of(c, *_SUBJECTS) is not None or c.tag_ in ("VBZ", "VBD", "MD", "VBP", "VB")]
+    clauses = [c for c in clauses if _has_subject(c) or c.tag_ in ("VBZ", "VBD", "MD", "VBP", "VB")]
     if verb.lemma_.lower() in word_set("naming"):
         clauses = [c for c in clauses if any(m.dep_ == "mark" for m in c.children) or c.pos_ in ("VERB", "AUX")]
     right = [c for c in clauses if c.i > verb.i]
     clauses = [c for c in clauses if c.i > verb.i or not semicolon_between(c, verb)]
     return (right or clauses or [None])[0]
+
+
+def _torn_clause(verb: Any) -> Any:
+    """The "that" right after a reporting verb whose clause the parser tore apart."""
+    doc, after = verb.doc, verb.i + 1
+    return doc[after] if after < verb.sent.end and doc[after].lower_ == "that" and doc[after].tag_ in ("IN", "WDT") else None
 
 
 def _fronted_clause(verb: Any) -> Any:
@@ -496,7 +552,7 @@ def semicolon_between(a: Any, b: Any) -> bool:
 
 def source_of(verb: Any) -> Any:
     """The noun phrase head that speaks: subject, antecedent of a relative, subject of the governing verb."""
-    token = verb
+    token = _outer_cue(verb) or verb
     if verb.tag_ == "VBN" and verb.dep_ in ("advcl", "acl", "amod") and child_of(verb, "agent", "aux", "nsubj") is None:
         return None  # "Questioned on Tuesday, ...": the speaker is not the one who asks
     for _ in range(6):
@@ -516,13 +572,31 @@ def source_of(verb: Any) -> Any:
             return token.head
         if token.dep_ == "relcl":
             return token.head if not has_to(token) else None
-        if token.dep_ in ("conj", "xcomp", "advcl", "dep") and token.head.pos_ in ("VERB", "AUX", "ADJ") and token.head.i != token.i:
+        if token.dep_ in ("conj", "xcomp", "advcl", "dep", "acomp") and token.head.pos_ in ("VERB", "AUX", "ADJ") and token.head.i != token.i:
             if token.dep_ == "xcomp" and child_of(token.head, "dobj") is not None and token.head.lemma_.lower() in word_set("directive"):
                 return child_of(token.head, "dobj")
             token = token.head
             continue
+        if token.dep_ == "pcomp" and token.head.lower_ in _SAME_SUBJECT and token.head.head.pos_ in ("VERB", "AUX"):
+            token = token.head.head
+            continue
         break
-    return None
+    return _stray_subject(verb)
+
+
+_SAME_SUBJECT = ("after", "before", "besides", "by", "in", "while", "without")
+"""Prepositions whose gerund has the subject of the main verb: "began by saying"."""
+
+
+def _stray_subject(verb: Any) -> Any:
+    """The speaker that the parser did not make the subject: '..., added a Democrat', or cut off by an aside."""
+    if verb.tag_ not in ("VBD", "VBZ", "VBP") or verb.lemma_.lower() not in word_set("verbs", "say"):
+        return None
+    after = next((c for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "attr", "oprd", "npadvmod", "dep", "appos")), None)
+    if after is not None and after.left_edge.i == verb.i + 1 and verb.i > 0 and verb.doc[verb.i - 1].text in (",", '"', "''", "?", "!"):
+        return after if _is_person_like(after) else None
+    before = [c for c in verb.children if c.i < verb.i and c.dep_ in ("advmod", "nmod", "npadvmod", "dep", "appos", "attr", "intj")]
+    return next((c for c in reversed(before) if _is_person_like(c)), None)
 
 
 def _negated(verb: Any) -> bool:
@@ -555,6 +629,8 @@ def _is_person_like(token: Any) -> bool:
         return bool(token.lower_ in ("his", "her", "their", "my", "our"))
     if token.tag_ in ("WP", "PRP$") or token.ent_type_ in ("PERSON", "ORG", "GPE", "NORP"):
         return True
+    if token.pos_ == "NOUN" and token.text[:1].isupper() and not token.is_sent_start:
+        return True  # a name that the tagger took for a plural: "Sanders"
     return token.pos_ == "PROPN" or token.lemma_.lower() in word_set("person_nouns") or token.lower_ in word_set("group_nouns")
 
 
@@ -577,6 +653,21 @@ def trimmed(frame: Frame, doc: Any) -> Frame:
         end -= 1
     frame.start, frame.end = start, end
     return frame
+
+
+def _holds_views(source: Any) -> bool:
+    """Whether the source can want, think or oppose: people, bodies, and the documents in which they do."""
+    return _is_person_like(source) or source.lemma_.lower() in word_set("documents")
+
+
+def _only_identifies(frame: Frame) -> bool:
+    """Whether the cue stands in a clause that tells which ones are meant: "people who want to vote early"."""
+    clause, source = frame.cue, frame.source
+    while clause.dep_ in ("conj", "xcomp", "acomp", "attr", "dobj") and clause.head.i > source.i:
+        clause = clause.head
+    if clause.dep_ not in ("relcl", "acl") or clause.head != source or source.pos_ == "PROPN":
+        return False
+    return bool(source.doc[clause.left_edge.i - 1].text not in (",", "-", "--", "—", "–"))
 
 
 def _quote_ranges(doc: Any) -> list[tuple[int, int]]:
@@ -606,13 +697,25 @@ def _widen_to_quote(frame: Frame, quotes: Sequence[tuple[int, int]]) -> None:
     quote = _inside(frame.start, quotes)
     if quote is None or _inside(frame.cue.i, quotes) == quote:
         return
-    if frame.start > quote[0] + 1 and not frame.cue.doc[frame.start].is_sent_start:
+    if frame.start > quote[0] + 1 and frame.cue.i < quote[1] and not frame.cue.doc[frame.start].is_sent_start:
         return
     if frame.form in ("clause", "predicate") and frame.end <= quote[1] + 1 and quote[1] - quote[0] > 3:
         doc = frame.cue.doc
         frame.start, frame.end, frame.quoted = quote[0], quote[1], True
         while frame.end > frame.start and doc[frame.end - 1].text in (",", "-", "—", "."):
             frame.end -= 1
+
+
+def _mend_source(frame: Frame, quotes: Sequence[tuple[int, int]]) -> None:
+    """Whoever stands in the quote did not say it: in "...," said Anna Berg' the parser may take a noun of the quote for the subject."""
+    source, cue = frame.source, frame.cue
+    if source is None or frame.kind not in ("say", "think", "quote"):
+        return
+    spoken = _inside(source.i, quotes)
+    if not frame.start <= source.i < frame.end and (spoken is None or spoken == _inside(cue.i, quotes)):
+        return
+    after = [t for t in cue.doc[cue.i + 1 : cue.sent.end] if t.left_edge.i == cue.i + 1 and t.pos_ in ("NOUN", "PROPN", "PRON")]
+    frame.source = after[-1] if after else None
 
 
 def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[Frame]) -> Iterator[Frame]:
@@ -642,7 +745,8 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
             and source_of(t) is not None
             and not _unreal(t)
         ]
-        whole = doc[end - 1].text in ".?!," and (start < 2 or doc[start - 2].text in '.?!:"' or doc[start].text[:1].isupper())
+        closing = next((t for t in reversed(doc[start:end]) if not t.is_quote and t.text != "'"), doc[end - 1])
+        whole = closing.text[-1] in ".?!,-" and (start < 2 or doc[start - 2].text in '.?!:"' or doc[start].text[:1].isupper())
         frame = None
         if verbs:
             verb = min(verbs, key=lambda t: min(abs(t.i - end), abs(start - t.i)))
