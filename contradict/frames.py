@@ -123,13 +123,15 @@ class Frame:
 
     Attributes:
         cue: The word that attributes: verb, noun, adjective or "according".
-        kind: "say", "think", "want", "stance", "attitude", "quote", or "question", which asks and states nothing.
+        kind: "say", "think", "want", "stance", "attitude", "quote", "question" or "topic".
         source: Head of the noun phrase of who says it; None if the text names nobody.
         start, end: Content as token indices, end exclusive.
         head: Head token of the content; None for quotes.
         lead: Tokens that belong before the content in the proposition (a subject cut off by ", he said,").
         form: How the proposition is made: "clause", "predicate" (lacks its subject), "noun", "verb", "naming", "will".
         flip: "deny", "doubt", "refuse", "rule out", "not" or "".
+        stated: Whether something is said by it. Questions, what somebody may, should or did not say, and "X discussed Y",
+            which names the matter only, attribute without stating.
     """
 
     cue: Any
@@ -142,6 +144,7 @@ class Frame:
     form: str = "clause"
     flip: str = ""
     quoted: bool = False
+    stated: bool = True
 
 
 _CLAUSAL = frozenset(["ccomp", "xcomp", "advcl", "acl", "relcl", "parataxis", "pcomp", "csubj", "ROOT", "conj"])
@@ -169,7 +172,7 @@ def find_frames(doc: Any) -> list[Frame]:
     frames = [frame for token in doc for frame in _frames_at(token, doc)]
     # Outside quotes "I" and "you" name nobody; inside them the quote itself is the statement.
     frames = [f for f in frames if f.start < f.end and (f.source is None or f.source.lower_ not in ("i", "we", "you", "my", "our", "your"))]
-    frames = [f for f in frames if f.kind == "say" or f.source is None or (_holds_views(f.source) and not _only_identifies(f))]
+    frames = [f for f in frames if f.source is None or ((f.kind == "say" or _holds_views(f.source)) and not _only_identifies(f))]
     for frame in frames:
         _widen_to_quote(frame, quotes)
     frames += _quote_frames(doc, quotes, frames)
@@ -183,16 +186,24 @@ def _frames_at(token: Any, doc: Any) -> Iterator[Frame]:
     if token.lower_ == "according":
         yield from _according_frames(token, doc)
     elif token.pos_ in ("VERB", "AUX"):
-        yield from _verb_frames(token, doc)
+        unsaid = _unreal(token) or (_negated(token) and token.lemma_.lower() not in word_set("negatable") | lexicon()["flips"].keys())
+        for frame in _verb_frames(token, doc):
+            frame.stated = frame.stated and not unsaid and frame.kind not in ("question", "topic")
+            yield frame
     elif token.pos_ in ("NOUN", "PROPN") and token.lemma_.lower() in lexicon()["nouns"]:
-        yield from _noun_frames(token, doc)
+        for frame in _noun_frames(token, doc):
+            governor = _light_verb(token)
+            frame.stated = frame.source.dep_ == "poss" or governor is None or not _unreal(governor)
+            yield frame
     elif token.pos_ in ("ADJ", "VERB") and token.lower_ in word_set("adjectives"):
-        yield from _adjective_frames(token)
+        for frame in _adjective_frames(token):
+            frame.stated = not _unreal(token.head)
+            yield frame
 
 
 def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     lemma = verb.lemma_.lower()
-    kinds = [k for k in ("say", "think", "want", "stance") if lemma in word_set("verbs", k)]
+    kinds = [k for k in ("say", "think", "want", "stance", "topic") if lemma in word_set("verbs", k)]
     if verb.lower_ in word_set("adjectives") and verb.dep_ in ("acomp", "attr"):
         yield from _adjective_frames(verb)
         return
@@ -202,11 +213,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     particle = child_of(verb, "prt")
     out = particle is not None and particle.lower_ == "out"
     flip = "rule out" if lemma == "rule" and out else lexicon()["flips"].get(lemma, "")
-    if _unreal(verb):
-        return
     negated = _negated(verb)
-    if negated and "say" in kinds and flip == "" and not {"think", "want", "stance"} & set(kinds):
-        return
     clause = _content_clause(verb)
     if lemma == "let":
         # "let it be known that P": the clause hangs on "known" or is torn away by the parser.
@@ -249,9 +256,8 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     if lemma in word_set("directive") and infinitive is not None and infinitive.dep_ == "xcomp" and child_of(verb, "dobj", "dative") is None:
         infinitive = None  # "called for a judge to look into it": whoever is called on stands in the phrase before
     if infinitive is not None and source is not None and (set(kinds) & {"want"} or lemma in word_set("commit") or flip == "refuse"):
-        if flip == "refuse" and infinitive.lemma_.lower() in word_set("verbs", "say"):
-            # "declined to comment" tells nothing; "refused to rule out" does not say the contrary either.
-            return
+        # "declined to comment" tells nothing; "refused to rule out" does not say the contrary either.
+        silent = flip == "refuse" and infinitive.lemma_.lower() in word_set("verbs", "say")
         form = "will" if lemma in word_set("commit") else "verb"
         frame = Frame(
             verb,
@@ -263,6 +269,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
             None,
             form,
             flip or ("not" if negated else ""),
+            stated=not silent,
         )
         if infinitive.dep_ == "ccomp" or frame.start <= verb.i:
             frame.start = max(frame.start, verb.i + 1)
@@ -278,7 +285,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
                 Frame(verb, "stance", source, start, named.right_edge.i + 1, target, None, "naming", "not" if negated else ""), doc
             )
             return
-    if source is None or not ({"stance", "want"} & set(kinds) or lemma in lexicon()["particles"]):
+    if source is None or not ({"stance", "want", "topic"} & set(kinds) or lemma in lexicon()["particles"]):
         return
     prepositions = lexicon()["particles"].get(lemma, "").split()
     target = next((c for c in verb.children if c.dep_ in ("prep", "prt") and c.lower_ in prepositions and c.i > verb.i), None)
@@ -286,7 +293,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
         target = next((c for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "prep", "pcomp", "xcomp")), None)
     if target is None and lemma not in word_set("only_prep") and lemma not in word_set("told_verbs"):
         target = next((c for c in verb.children if c.dep_ in ("dobj", "xcomp") and c.i > verb.i), None)
-    if target is None or _content_noun(target) or ({"stance", "want"}.isdisjoint(kinds) and target.dep_ == "dobj"):
+    if target is None or _content_noun(target) or ({"stance", "want", "topic"}.isdisjoint(kinds) and target.dep_ == "dobj"):
         return
     reasons = ("for", "as", "of", "over", "about", "against", "to", "that")
     after = [
@@ -295,7 +302,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
         if c.i >= target.i and (c == target or c.dep_ in ("oprd", "xcomp") or (c.dep_ == "prep" and c.lower_ in reasons))
     ]
     end = max(c.right_edge.i + 1 for c in after)
-    kind = next((k for k in ("stance", "want") if k in kinds), kinds[0])
+    kind = next((k for k in ("stance", "want", "topic") if k in kinds), kinds[0])
     yield trimmed(Frame(verb, kind, source, target.left_edge.i, end, target, None, "verb", flip or ("not" if negated else "")), doc)
 
 
@@ -388,6 +395,10 @@ def _according_frames(token: Any, doc: Any) -> Iterator[Frame]:
     yield trimmed(Frame(token, "say", source, *span, sent.root), doc)
 
 
+_PREPOSITIONS = "about against at for in of on over to toward towards with"
+"""What may follow a noun of attitude, unless its entry in the lexicon names fewer."""
+
+
 def _noun_frames(noun: Any, doc: Any) -> Iterator[Frame]:
     entry = lexicon()["nouns"][noun.lemma_.lower()]
     owner = child_of(noun, "poss")
@@ -396,8 +407,6 @@ def _noun_frames(noun: Any, doc: Any) -> Iterator[Frame]:
         return  # "fought his plan to sell": somebody acts on it, nobody tells it
     if owner is None and (governor := _light_verb(noun)) is not None:
         owner = source_of(governor)
-        if _unreal(governor):
-            return
     if owner is None:
         among = next((c for c in noun.children if c.dep_ == "prep" and c.lower_ in ("among", "from", "by", "of")), None)
         owner = child_of(among, "pobj") if among is not None else None
@@ -410,7 +419,7 @@ def _noun_frames(noun: Any, doc: Any) -> Iterator[Frame]:
         (
             c
             for c in noun.children
-            if c.dep_ == "prep" and c.i > noun.i and c.lower_ not in ("among", "from", "by") and child_of(c, "pobj") != owner
+            if c.dep_ == "prep" and c.i > noun.i and c.lower_ in (entry.get("with") or _PREPOSITIONS).split() and child_of(c, "pobj") != owner
         ),
         None,
     )
@@ -463,7 +472,7 @@ def _adjective_frames(adjective: Any) -> Iterator[Frame]:
         return
     complement = next((c for c in adjective.children if c.dep_ in ("prep", "xcomp", "ccomp") and c.i > adjective.i), None)
     source = source_of(verb)
-    if complement is None or source is None or not _is_person_like(source) or _unreal(verb):
+    if complement is None or source is None or not _is_person_like(source):
         return
     first = min([c.i for c in verb.children if c.dep_ in ("aux", "auxpass", "neg") and c.i < verb.i] + [verb.i])
     end = max(
@@ -505,7 +514,7 @@ def _content_clause(verb: Any) -> Any:
             if c.dep_ in ("advcl", "acl", "pcomp") and any(m.lower_ == "that" and m.dep_ == "mark" for m in c.children)
         ]
         # "told lawmakers that P" is at times parsed as a relative clause of the listener.
-        if not clauses and verb.lemma_.lower() in word_set("verbs", "say"):
+        if not clauses and verb.lemma_.lower() in word_set("told_verbs"):
             below = (t for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "dative", "prep", "npadvmod") for t in c.subtree)
             clauses = [t for t in below if t.dep_ in ("relcl", "acl", "ccomp") and _that(t)][:1]
         if not clauses and (fronted := _fronted_clause(verb)) is not None:
@@ -667,6 +676,8 @@ def _only_identifies(frame: Frame) -> bool:
         clause = clause.head
     if clause.dep_ not in ("relcl", "acl") or clause.head != source or source.pos_ == "PROPN":
         return False
+    if frame.kind == "say":
+        return clause.dep_ == "acl" and source.lemma_.lower() not in word_set("documents")
     return bool(source.doc[clause.left_edge.i - 1].text not in (",", "-", "--", "—", "–"))
 
 
@@ -726,7 +737,7 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
             (
                 f
                 for f in frames
-                if f.start < end and f.end > start and _inside(f.cue.i, quotes) is None and f.kind in ("say", "think", "stance")
+                if f.start < end and f.end > start and _inside(f.cue.i, quotes) is None and f.kind in ("say", "think", "stance", "question")
             ),
             None,
         )
@@ -771,9 +782,9 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
 
 
 def _without_doubles(frames: Sequence[Frame]) -> list[Frame]:
-    """One frame per cue and place; of two frames with one source and nested content the outer stays."""
+    """One frame per cue and place; of two frames with one source and nested content the outer stays, of two kinds the stated."""
     kept: list[Frame] = []
-    for frame in sorted(frames, key=lambda f: (f.start - f.end, f.cue.i)):
+    for frame in sorted(frames, key=lambda f: (not f.stated, f.start - f.end, f.cue.i)):
         if frame.end <= frame.start:
             continue
         same = [k for k in kept if k.cue.doc is frame.cue.doc and k.start <= frame.start and frame.end <= k.end]
