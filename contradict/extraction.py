@@ -129,7 +129,7 @@ class _Candidate:
 def _statements(reading: Reading) -> list[Statement]:
     told: list[tuple[_Candidate, Statement]] = []
     for p, doc in enumerate(reading.docs):
-        frames = find_frames(doc)
+        frames = [f for f in find_frames(doc) if f.stated]
         for candidate in _candidates(reading, p, frames):
             for part in _split(candidate.frame):
                 piece = replace(candidate, frame=part)
@@ -165,6 +165,8 @@ def _candidates(reading: Reading, p: int, frames: Sequence[Frame]) -> list[_Cand
             actor = _author(reading, p, frame)
         if actor is None or (source.kind in ("outlet", "other") and source.actor is None):
             continue
+        if frame.end - frame.start == 1 and frame.cue.doc[frame.start].pos_ == "PRON":
+            continue  # "opposes it" tells nothing without the text before
         around = [
             (g, s)
             for g, s in zip(frames, sources, strict=True)
@@ -662,6 +664,10 @@ def _proposition(reading: Reading, c: _Candidate) -> str:
         return _sentence(f"{lead or c.actor} {content}")
     if frame.form == "will" or frame.flip in ("refuse", "rule out"):
         return _sentence(_future(c, content))
+    if frame.form == "passive":
+        verb = frame.cue.lemma_ if plural else _third_person(frame.cue.lemma_)
+        no = ("do not " if plural else "does not ") if frame.flip == "not" else ""
+        return _sentence(f"{c.actor} {no + frame.cue.lemma_ if no else verb} {_lower_first(content, c.actor)}")
     if frame.form == "verb" or _keeps_verb(frame):
         return _sentence(f"{c.actor} {_verb_phrase(reading, c, plural)}")
     meant = reading.pronouns.get((p, frame.start if frame.lead is None else frame.lead[0]))

@@ -43,7 +43,6 @@ _DATELINE = re.compile(
     r"[A-Z][A-Z .,'’()/-]{2,40}(?:[,(][^.\n]{0,40}?)?(?:[A-Z][a-z]{2,8}\.? \d{1,2}(?:, \d{4})?)?"
     r"(?: ?\([A-Z][\w .]+\))? ?(?:--|[-–—―]) (?=[A-Z\"“'‘])"
 )
-_SPEAKER_LABEL = re.compile(r"([A-Z][A-Z.'’-]+(?: [A-Z][A-Z.'’-]+){0,3}): +(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ class Frame:
         start, end: Content as token indices, end exclusive.
         head: Head token of the content; None for quotes.
         lead: Tokens that belong before the content in the proposition (a subject cut off by ", he said,").
-        form: How the proposition is made: "clause", "predicate" (lacks its subject), "noun", "verb", "naming", "will".
+        form: How the proposition is made: "clause", "predicate" (lacks its subject), "noun", "verb", "naming", "will", "passive".
         flip: "deny", "doubt", "refuse", "rule out", "not" or "".
         stated: Whether something is said by it. Questions, what somebody may, should or did not say, and "X discussed Y",
             which names the matter only, attribute without stating.
@@ -148,6 +147,7 @@ class Frame:
 
 
 _CLAUSAL = frozenset(["ccomp", "xcomp", "advcl", "acl", "relcl", "parataxis", "pcomp", "csubj", "ROOT", "conj"])
+_LABEL = 8  # tokens of a speaker's name with the colon ("Mark Blumenthal and Jon Cohen:")
 _TAIL = 9  # tokens from a reporting verb to the end of the sentence that it closes ("officials told The Times on Friday.")
 _SUBJECTS = frozenset(["nsubj", "nsubjpass", "csubj", "expl"])
 
@@ -170,6 +170,7 @@ def find_frames(doc: Any) -> list[Frame]:
     """All attributions of a paragraph, nested ones included, in text order of their cues."""
     quotes = _quote_ranges(doc)
     frames = [frame for token in doc for frame in _frames_at(token, doc)]
+    frames += _label_frames(doc)
     # Outside quotes "I" and "you" name nobody; inside them the quote itself is the statement.
     frames = [f for f in frames if f.start < f.end and (f.source is None or f.source.lower_ not in ("i", "we", "you", "my", "our", "your"))]
     frames = [f for f in frames if f.source is None or ((f.kind == "say" or _holds_views(f.source)) and not _only_identifies(f))]
@@ -199,6 +200,21 @@ def _frames_at(token: Any, doc: Any) -> Iterator[Frame]:
         for frame in _adjective_frames(token):
             frame.stated = not _unreal(token.head)
             yield frame
+
+
+def _label_frames(doc: Any) -> Iterator[Frame]:
+    """Read "ANNA BERG: We never met him.", the way of transcripts and headlines: the name before the colon speaks."""
+    colon = next((t for t in doc[:_LABEL] if t.text == ":"), None)
+    if colon is None or colon.i == 0 or colon.i + 2 >= len(doc):
+        return
+    label = doc[: colon.i]
+    names = [t for t in label if t.pos_ == "PROPN"]
+    if (
+        names
+        and all(t.pos_ in ("PROPN", "ADP", "CCONJ", "PUNCT") or t.lower_ in lexicon()["titles"] for t in label)
+        and names[-1].i == colon.i - 1
+    ):
+        yield trimmed(Frame(colon, "quote", names[-1], colon.i + 1, len(doc), quoted=True), doc)
 
 
 def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
@@ -253,7 +269,12 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
         yield trimmed(Frame(verb, "say", source, colon.i + 1, verb.sent.end, doc[colon.i + 1]), doc)
         return
     infinitive = next((c for c in verb.children if c.dep_ in ("xcomp", "ccomp") and has_to(c)), None)
-    if lemma in word_set("directive") and infinitive is not None and infinitive.dep_ == "xcomp" and child_of(verb, "dobj", "dative") is None:
+    if (
+        lemma in word_set("directive")
+        and infinitive is not None
+        and infinitive.dep_ == "xcomp"
+        and child_of(verb, "dobj", "dative") is None
+    ):
         infinitive = None  # "called for a judge to look into it": whoever is called on stands in the phrase before
     if infinitive is not None and source is not None and (set(kinds) & {"want"} or lemma in word_set("commit") or flip == "refuse"):
         # "declined to comment" tells nothing; "refused to rule out" does not say the contrary either.
@@ -286,6 +307,13 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
             )
             return
     if source is None or not ({"stance", "want", "topic"} & set(kinds) or lemma in lexicon()["particles"]):
+        return
+    patient = child_of(verb, "nsubjpass")
+    if patient is not None and source.dep_ == "pobj" and {"stance", "topic"} & set(kinds):
+        # "The plan was rejected by X": what is judged stands in front, what follows the agent adds to it.
+        kind = "stance" if "stance" in kinds else "topic"
+        flip = flip or ("not" if negated else "")
+        yield trimmed(Frame(verb, kind, source, patient.left_edge.i, patient.right_edge.i + 1, patient, None, "passive", flip), doc)
         return
     prepositions = lexicon()["particles"].get(lemma, "").split()
     target = next((c for c in verb.children if c.dep_ in ("prep", "prt") and c.lower_ in prepositions and c.i > verb.i), None)
@@ -419,7 +447,10 @@ def _noun_frames(noun: Any, doc: Any) -> Iterator[Frame]:
         (
             c
             for c in noun.children
-            if c.dep_ == "prep" and c.i > noun.i and c.lower_ in (entry.get("with") or _PREPOSITIONS).split() and child_of(c, "pobj") != owner
+            if c.dep_ == "prep"
+            and c.i > noun.i
+            and c.lower_ in (entry.get("with") or _PREPOSITIONS).split()
+            and child_of(c, "pobj") != owner
         ),
         None,
     )
@@ -463,7 +494,16 @@ def _light_verb(noun: Any) -> Any:
 
 
 def _adjective_frames(adjective: Any) -> Iterator[Frame]:
-    verb = adjective.head
+    verb: Any = adjective.head
+    maker = next((t for t in (verb, verb.head) if t.lemma_.lower() == "make"), None) if adjective.lower_ == "clear" else None
+    if maker is not None:  # "made (it) clear that P"
+        below = (
+            c for t in (maker, adjective) for c in t.children if c.i > adjective.i and c.dep_ in ("ccomp", "advcl") and _has_subject(c)
+        )
+        clause, source = next(below, None), source_of(maker)
+        if clause is not None and source is not None:
+            yield trimmed(Frame(adjective, "say", source, clause.left_edge.i, clause.right_edge.i + 1, clause), verb.doc)
+        return
     if adjective.dep_ not in ("acomp", "attr", "ROOT", "oprd") and not (adjective.dep_ == "conj" and verb.dep_ == "acomp"):
         return
     if adjective.dep_ == "ROOT" or (adjective.pos_ == "VERB" and child_of(adjective, "auxpass") is not None):
@@ -486,6 +526,11 @@ def _that(clause: Any) -> bool:
     return any(c.lower_ == "that" and c.dep_ == "mark" for c in clause.children) or (
         any(c.lower_ == "that" and c.i < clause.i for c in clause.children) and child_of(clause, "nsubj", "nsubjpass", "expl") is not None
     )
+
+
+def _conjunction(clause: Any) -> bool:
+    """Whether the clause's "that" is a conjunction and no relative pronoun, by its tag."""
+    return any(c.lower_ == "that" and c.tag_ == "IN" for c in clause.children)
 
 
 def has_to(clause: Any) -> bool:
@@ -514,9 +559,10 @@ def _content_clause(verb: Any) -> Any:
             if c.dep_ in ("advcl", "acl", "pcomp") and any(m.lower_ == "that" and m.dep_ == "mark" for m in c.children)
         ]
         # "told lawmakers that P" is at times parsed as a relative clause of the listener.
-        if not clauses and verb.lemma_.lower() in word_set("told_verbs"):
+        if not clauses and verb.lemma_.lower() in word_set("verbs", "say"):
+            told = verb.lemma_.lower() in word_set("told_verbs")
             below = (t for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "dative", "prep", "npadvmod") for t in c.subtree)
-            clauses = [t for t in below if t.dep_ in ("relcl", "acl", "ccomp") and _that(t)][:1]
+            clauses = [t for t in below if t.dep_ in ("relcl", "acl", "ccomp") and _that(t) and (told or _conjunction(t))]
         if not clauses and (fronted := _fronted_clause(verb)) is not None:
             clauses = [fronted]
     clauses = [c for c in clauses if _has_subject(c) or c.tag_ in ("VBZ", "VBD", "MD", "VBP", "VB")]
@@ -581,7 +627,11 @@ def source_of(verb: Any) -> Any:
             return token.head
         if token.dep_ == "relcl":
             return token.head if not has_to(token) else None
-        if token.dep_ in ("conj", "xcomp", "advcl", "dep", "acomp") and token.head.pos_ in ("VERB", "AUX", "ADJ") and token.head.i != token.i:
+        if (
+            token.dep_ in ("conj", "xcomp", "advcl", "dep", "acomp")
+            and token.head.pos_ in ("VERB", "AUX", "ADJ")
+            and token.head.i != token.i
+        ):
             if token.dep_ == "xcomp" and child_of(token.head, "dobj") is not None and token.head.lemma_.lower() in word_set("directive"):
                 return child_of(token.head, "dobj")
             token = token.head
@@ -764,6 +814,9 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
             frame = Frame(verb, "quote", source_of(verb), start, end, quoted=True)
         elif last is not None and whole and doc[start].text[:1].isupper():
             frame = Frame(last.cue, "quote", last.source, start, end, quoted=True)
+        elif whole and end + 1 < len(doc) and _closes_quote(doc[end + 1].sent.root, end):
+            root = doc[end + 1].sent.root
+            frame = Frame(root, "quote", source_of(root), start, end, quoted=True)
         elif whole and start >= 2:
             previous = doc[doc[start - 2].sent.start : start - 1]
             following = doc[end + 1 : doc[end + 1].sent.end] if end + 1 < len(doc) else previous
@@ -779,6 +832,18 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
         if frame is not None:
             last = trimmed(frame, doc)
             yield last
+
+
+def _closes_quote(verb: Any, end: int) -> bool:
+    """Whether the sentence after a quote only says whose it was: "..." Bush said of the plan."""
+    subject = child_of(verb, "nsubj")
+    return (
+        verb.lemma_.lower() in word_set("verbs", "say")
+        and subject is not None
+        and max(subject.left_edge.i, verb.i) - end <= _TAIL
+        and min(subject.left_edge.i, verb.i) == end + 1
+        and child_of(verb, "ccomp", "dobj") is None
+    )
 
 
 def _without_doubles(frames: Sequence[Frame]) -> list[Frame]:
