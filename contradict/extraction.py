@@ -10,6 +10,7 @@ antecedents are close, and gives no year that neither the text nor the article's
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -579,12 +580,12 @@ def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Stat
     offset = reading.paragraphs[c.paragraph].start
     before = reading.article.text[offset : offset + sent.start_char]
     text = reading.article.text[offset + sent.start_char : offset + sent.end_char]
-    year = _year_of(reading, before, text, offset)
     # "At that time" takes up the last date of the paragraph, else that of the statement before.
     last = told[-1][1].date if told else None
-    earlier = find_dates(before, anchor, year=year, previous=last)
+    story = _story_year(reading, offset + sent.end_char, anchor)
+    earlier = find_dates(before, anchor, before=story, previous=last)
     previous = earlier[-1].date if earlier else last
-    phrases = find_dates(text, anchor, year=year, previous=previous)
+    phrases = find_dates(text, anchor, before=[*story, *earlier], previous=previous)
     best = min(((_distance(frame, sent, d), d) for d in phrases), key=lambda pair: pair[0], default=None)
     if best is not None and best[0][0] < 2:
         return best[1].date
@@ -599,20 +600,11 @@ def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Stat
     return DateRange(None, published.end) if published is not None and published.end is not None else None
 
 
-def _year_of(reading: Reading, before: str, text: str, offset: int) -> int | None:
-    """The year set by the sentence, by the paragraph before it, or by "that year" anywhere before in the article."""
-    named = re.findall(r"\b(?:in|of|since|during|,) ((?:19|20)\d\d)\b", text) or re.findall(
-        r"\b(?:in|of|since|during|,) ((?:19|20)\d\d)\b", before
-    )
-    if named:
-        return int(named[-1])
-    story = reading.article.text[: offset + len(before) + len(text)]
-    if re.search(r"\bthat (?:same )?year\b", story):
-        earlier = re.findall(
-            r"\b(?:in|of|since|during) ((?:19|20)\d\d)\b", story[: [m.start() for m in re.finditer(r"\bthat (?:same )?year\b", story)][-1]]
-        )
-        return int(earlier[-1]) if earlier else None
-    return None
+def _story_year(reading: Reading, end: int, anchor: dt.date | None) -> list[DatePhrase]:
+    """The year that "that year" took up anywhere before: then the story is set in it, also in paragraphs that name none."""
+    story = reading.article.text[reading.paragraphs[0].start : end]
+    taken_up = [m.start() for m in re.finditer(r"\b(?:that|the same) (?:same )?year\b", story, re.IGNORECASE)]
+    return [f for f in find_dates(story[: taken_up[-1]], anchor) if f.year][-1:] if taken_up else []
 
 
 def _distance(frame: Frame, sent: Any, phrase: DatePhrase) -> tuple[float, int]:
