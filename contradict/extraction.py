@@ -93,12 +93,17 @@ def _complement(frame: Frame) -> tuple[int, int]:
     return head.left_edge.i, min(head.right_edge.i + 1, frame.end)
 
 
-def extract_statements(article: Article | Iterable[Article], *, aliases: Mapping[str, Sequence[str]] | None = None) -> list[Statement]:
+def extract_statements(
+    article: Article | Iterable[Article], *, aliases: Mapping[str, Sequence[str]] | None = None, explain: bool = False
+) -> list[Statement]:
     """Find the attributed statements of one or more articles.
 
     Args:
         article: One article or several. `Article.date` anchors "Thursday"; without it such dates stay None.
         aliases: Canonical name -> other names of an actor; see `actors.read_aliases`.
+        explain: Whether `extra["why"]` tells which rule read which words: `frame` and `cue` (what attributes), `actor`
+            (how the speaker was found), `channel` (the rule; its words are `channel_evidence`) and `date` (the phrase, or
+            where the date was taken from).
 
     Returns:
         Statements in text order, ids `"<article id>:<n>"`. `extra` holds `channel_rule` (the rule that gave the
@@ -110,7 +115,8 @@ def extract_statements(article: Article | Iterable[Article], *, aliases: Mapping
     articles = [article] if isinstance(article, Article) else list(article)
     statements: list[Statement] = []
     for one in articles:
-        statements += _statements(read(one, aliases))
+        told = _statements(read(one, aliases))
+        statements += told if explain else [replace(s, extra={k: v for k, v in s.extra.items() if k != "why"}) for s in told]
     return resolve_actors(statements, aliases) if aliases else statements
 
 
@@ -295,7 +301,9 @@ def _statement(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate,
         # The outlet that reported this actor's private attitude first also stands behind what is told of it later.
         first = next((s for d, s in told if s.actor == c.actor and s.channel == "private" and d.frame.kind == "attitude"), None)
         attribution = (*(name for name in (first.attribution if first is not None else ()) if is_outlet(name)), *attribution)
-    extra: dict[str, Any] = {"channel_rule": rule}
+    date, dated_by = _date(reading, c, told)
+    why = {"frame": _frame_name(frame), "cue": frame.cue.text, "actor": _found_by(c), "channel": rule, "date": dated_by}
+    extra: dict[str, Any] = {"channel_rule": rule, "why": why}
     if c.source.kind in ("group", "individual"):
         extra["group"] = True
     return Statement(
@@ -303,7 +311,7 @@ def _statement(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate,
         actor=c.actor,
         text=article.text[span[0] : span[1]],
         channel=channel,
-        date=_date(reading, c, told),
+        date=date,
         venue=venue,
         attribution=attribution,
         source=article.id,
@@ -317,6 +325,41 @@ def _statement(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate,
         sentence=sentence,
         extra=extra,
     )
+
+
+_FORMS = {
+    "clause": "clause",
+    "predicate": "clause without its subject",
+    "noun": "attitude noun",
+    "verb": "verb with its object",
+    "naming": "description",
+    "will": "commitment",
+    "passive": "passive",
+}
+
+
+def _frame_name(frame: Frame) -> str:
+    """What kind of attribution it is, in words."""
+    if frame.cue.text == ":":
+        return "speaker's label"
+    if frame.quoted:
+        return "direct quote"
+    if frame.cue.lower_ == "according":
+        return "according to"
+    if frame.cue.pos_ == "ADJ":
+        return "attitude adjective"
+    return _FORMS[frame.form]
+
+
+def _found_by(c: _Candidate) -> str:
+    """How the speaker became an actor, in words."""
+    if c.source.kind == "document":
+        return "author of the document"
+    if c.frame.source.tag_ in ("PRP", "PRP$"):
+        return "pronoun"
+    if c.source.kind == "person":
+        return "name" if c.frame.source.pos_ == "PROPN" else "role"
+    return f"{c.source.kind}, as written"
 
 
 def _chain(reading: Reading, c: _Candidate) -> tuple[str, ...]:
@@ -572,7 +615,8 @@ def _noun_phrase(reading: Reading, p: int, token: Any) -> str:
 # ------------------------------------------------------------------------------------------------------- dates
 
 
-def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Statement]]) -> DateRange | None:
+def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Statement]]) -> tuple[DateRange | None, str | None]:
+    """When it was said, and the words or the place that tell it."""
     published = reading.article.date
     anchor = published.end if published is not None and published.start == published.end else None
     frame = c.frame
@@ -588,7 +632,7 @@ def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Stat
     phrases = find_dates(text, anchor, before=[*story, *earlier], previous=previous)
     best = min(((_distance(frame, sent, d), d) for d in phrases), key=lambda pair: pair[0], default=None)
     if best is not None and best[0][0] < 2:
-        return best[1].date
+        return best[1].date, text[best[1].start : best[1].end]
     if (
         told
         and told[-1][1].actor == c.actor
@@ -596,8 +640,10 @@ def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Stat
         and told[-1][1].date is not None
         and told[-1][1].date.start is not None
     ):
-        return told[-1][1].date
-    return DateRange(None, published.end) if published is not None and published.end is not None else None
+        return told[-1][1].date, "the statement before"
+    if published is None or published.end is None:
+        return None, None
+    return DateRange(None, published.end), "the day of publication"
 
 
 def _story_year(reading: Reading, end: int, anchor: dt.date | None) -> list[DatePhrase]:
