@@ -34,6 +34,7 @@ actor; `span` holds offsets into `Article.text`. With several workers the callab
 _SHINGLE = 3  # words: an edit touches few shingles, and other articles on the same event share few
 _SKETCH = 128  # hashes kept per article; the standard error of the resemblance is at most 0.05
 _SAME_STORY = 0.4  # resemblance from which two articles are one story
+_SHORT = 40  # shingles below which only equal texts are one story: there a phrase in common weighs too much
 _BATCH = 8  # articles a process takes at a time
 
 Progress = Callable[[str, int, int], None]
@@ -42,8 +43,8 @@ Progress = Callable[[str, int, int], None]
 def find_copies(articles: Iterable[Article]) -> dict[str, str]:
     """Find articles that are edited copies of an earlier one, such as a wire story in two outlets.
 
-    Two texts are copies if the share of three-word shingles that they have in common (Jaccard) is at least 0.4. The
-    share is estimated from the 128 smallest hashes of each text: A. Broder, "On the resemblance and containment of
+    Two texts are copies if the share of three-word shingles that they have in common (Jaccard) is at least 0.4, or,
+    under 40 shingles, if they are equal. The share is estimated from the 128 smallest hashes of each text: A. Broder, "On the resemblance and containment of
     documents", 1997.
 
     Returns:
@@ -58,7 +59,8 @@ def find_copies(articles: Iterable[Article]) -> dict[str, str]:
         for i, _ in shared.most_common(5):
             first, other = sketches[i]
             smallest = sorted(sketch | other)[:_SKETCH]
-            if sum(value in sketch and value in other for value in smallest) >= _SAME_STORY * len(smallest):
+            least = _SAME_STORY if len(smallest) >= _SHORT else 1.0
+            if sum(value in sketch and value in other for value in smallest) >= least * len(smallest):
                 copies[article.id] = first
                 break
         else:

@@ -107,7 +107,7 @@ def extract_statements(
 
     Returns:
         Statements in text order, ids `"<article id>:<n>"`. `extra` holds `channel_rule` (the rule that gave the
-        channel) and, for unnamed people such as "US officials", `group: True`.
+        channel) and, for unnamed people or bodies such as "US officials" or "the committee", `group: True`.
 
     Raises:
         MissingDependencyError: spaCy or an English model is not installed.
@@ -304,8 +304,8 @@ def _statement(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate,
     date, dated_by = _date(reading, c, told)
     why = {"frame": _frame_name(frame), "cue": frame.cue.text, "actor": _found_by(c), "channel": rule, "date": dated_by}
     extra: dict[str, Any] = {"channel_rule": rule, "why": why}
-    if c.source.kind in ("group", "individual"):
-        extra["group"] = True
+    if c.source.kind in ("group", "individual") or (c.source.kind == "body" and c.actor.islower()):
+        extra["group"] = True  # "the committee" of another article may be another committee
     return Statement(
         id=f"{article.id}:{len(told)}",
         actor=c.actor,

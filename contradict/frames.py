@@ -179,6 +179,8 @@ def find_frames(doc: Any) -> list[Frame]:
     frames += _quote_frames(doc, quotes, frames)
     for frame in frames:
         _mend_source(frame, quotes)
+        if frame.quoted and doc[frame.end : frame.end + 1].text == "?" and doc[frame.start].sent.end >= frame.end:
+            frame.stated = False  # "Who would buy it?" asks
     frames.sort(key=lambda f: (f.cue.i, f.start))
     return _without_doubles(frames)
 
@@ -203,7 +205,7 @@ def _frames_at(token: Any, doc: Any) -> Iterator[Frame]:
 
 
 def _label_frames(doc: Any) -> Iterator[Frame]:
-    """Read "ANNA BERG: We never met him.", the way of transcripts and headlines: the name before the colon speaks."""
+    """Read "Anna Berg: We never met him.", the way of transcripts and headlines: the name before the colon speaks."""
     colon = next((t for t in doc[:_LABEL] if t.text == ":"), None)
     if colon is None or colon.i == 0 or colon.i + 2 >= len(doc):
         return
