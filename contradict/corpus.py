@@ -44,8 +44,8 @@ def find_copies(articles: Iterable[Article]) -> dict[str, str]:
     """Find articles that are edited copies of an earlier one, such as a wire story in two outlets.
 
     Two texts are copies if the share of three-word shingles that they have in common (Jaccard) is at least 0.4, or,
-    under 40 shingles, if they are equal. The share is estimated from the 128 smallest hashes of each text: A. Broder, "On the resemblance and containment of
-    documents", 1997.
+    under 40 shingles, if they are equal. The share is estimated from the 128 smallest hashes of each text: A. Broder,
+    "On the resemblance and containment of documents", 1997.
 
     Returns:
         Id of each copy -> id of the first article of its story.
