@@ -388,7 +388,7 @@ _COMMANDS = {
             "dest": "inputs",
             "nargs": "+",
             "metavar": "INPUT",
-            "help": "articles (.txt, .md, .html, .json, .jsonl, .docx, .pdf), statements (.jsonl, .csv, .parquet), or - for statements on stdin",
+            "help": "articles (.txt, .md, .html, .json, .jsonl, .docx, .pdf) or statements (.jsonl, .csv, .parquet, - for stdin)",
         },
         ("--output", "--format", *_ARTICLES, *_SHARED, *_PAIRING, "--embedder", "--min-similarity", "--change-days", *_SCORING),
     ),
