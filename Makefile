@@ -37,9 +37,9 @@ clean:
 	touch $@
 
 .venv/test.stamp: .venv/demo.stamp
-	$(PIP) install --constraint constraints.txt --editable '.[articles,test]'
+	$(PIP) install --constraint constraints.txt --editable '.[articles,documents,test]'
 	touch $@
 
 .venv/check.stamp: .venv/test.stamp
-	$(PIP) install --constraint constraints.txt --editable '.[articles,test,check]'
+	$(PIP) install --constraint constraints.txt --editable '.[articles,documents,test,check]'
 	touch $@

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from resampling import RESULTS, intervals, write_section
 
 from contradict.extraction import extract_statements
 from contradict.schema import Article, DateRange, Statement
@@ -68,7 +70,7 @@ def score_article(statements: list[Statement], gold: list[dict[str, Any]]) -> di
     return counts
 
 
-def summary(rows: list[dict[str, float]]) -> dict[str, float]:
+def summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     """Rates from summed counts."""
     total = {key: sum(r[key] for r in rows) for key in rows[0]}
     right = max(total["right"], 1)
@@ -84,22 +86,11 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
     }
 
 
-def intervals(rows: list[dict[str, float]], draws: int, seed: int) -> dict[str, list[float]]:
-    """95 % percentile bootstrap intervals, articles drawn with replacement."""
-    rng = random.Random(seed)
-    samples = [summary(rng.choices(rows, k=len(rows))) for _ in range(draws)]
-    out = {}
-    for key in samples[0]:
-        values = sorted(s[key] for s in samples)
-        out[key] = [values[int(0.025 * draws)], values[min(int(0.975 * draws), draws - 1)]]
-    return out
-
-
 def main() -> None:
     """Score the folder, print the figures and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder with NAME.txt and NAME.gold.json")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="results file; its section `articles` is replaced")
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap samples")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--misses", action="store_true", help="print ids of spurious statements and offsets of missed gold ones")
@@ -125,14 +116,10 @@ def main() -> None:
             print(name, summary([rows[-1]]), "missed", missed, "spurious", spurious)
     result = {
         "articles": len(rows),
-        "figures": summary(rows),
-        "interval_95": intervals(rows, args.draws, args.seed),
+        "metrics": intervals(rows, summary, draws=args.draws, seed=args.seed),
         "characters_per_second": round(characters / seconds) if seconds else None,
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if args.json is not None:
-        args.json.write_text(text + "\n", encoding="utf-8")
+    write_section(args.output, "articles", result)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 The folder holds `polnear_dev.jsonl.gz` (or another `*.jsonl[.gz]` given by --file): one article a line with `id, text,
 attributions`; each attribution has `source`, `cue` and `content` as lists of character spans. Gold annotates outermost
 attributions only, so predictions inside the content of another are left out. Detection: cues overlap, or contents
-overlap with IoU >= 0.5. End to end: the sources overlap (or both are missing) and the contents have IoU >= 0.5.
+overlap with IoU >= 0.5. End to end: the sources overlap and the contents have IoU >= 0.5; an attribution
+whose source is missing in gold is not found by definition.
 Intervals: percentile bootstrap over articles.
 """
 
@@ -13,13 +14,15 @@ import argparse
 import collections
 import gzip
 import json
-import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from resampling import RESULTS, intervals, write_section
+
 from contradict.extraction import Attribution, find_attributions
+from contradict.frames import pipeline, word_set
 from contradict.schema import Article
 
 Spans = Sequence[Sequence[int]]
@@ -44,8 +47,14 @@ def outermost(found: list[Attribution]) -> list[Attribution]:
     return kept
 
 
-def score_article(found: list[Attribution], gold: list[dict[str, Spans]]) -> dict[str, int]:
-    """Counts of one article: predictions, gold, detected and right end to end."""
+def speech_cues(text: str, gold: list[dict[str, Spans]]) -> list[bool]:
+    """Which gold cues hold a verb of saying of the lexicon."""
+    cues = pipeline().pipe(" ".join(text[a:b] for a, b in g["cue"]) for g in gold)
+    return [any(t.lemma_.lower() in word_set("verbs", "say") for t in cue) for cue in cues]
+
+
+def score_article(found: list[Attribution], gold: list[dict[str, Spans]], speech: list[bool]) -> dict[str, int]:
+    """Counts of one article: predictions, gold, detected and right end to end, the last two of speech verbs alone too."""
     contents = [characters(g["content"]) for g in gold]
     sources = [characters(g["source"]) for g in gold]
     cues = [characters(g["cue"]) for g in gold]
@@ -57,10 +66,10 @@ def score_article(found: list[Attribution], gold: list[dict[str, Spans]]) -> dic
             cue = bool(set(range(*a.cue)) & cues[j])
             if overlap < 0.5 and not cue:
                 continue
-            source = set(range(*a.source)) if a.source is not None else set()
-            right = overlap >= 0.5 and (bool(source & sources[j]) or (not source and not sources[j]))
+            right = overlap >= 0.5 and bool(set(range(*a.source)) & sources[j])
             pairs.append((right, overlap, i, j))
     counts = {"predicted": len(found), "gold": len(gold), "detected": 0, "right": 0}
+    counts |= {"speech": sum(speech), "speech_detected": 0, "speech_right": 0}
     used_a: set[int] = set()
     used_g: set[int] = set()
     for right, _, i, j in sorted(pairs, key=lambda p: (-p[0], -p[1], p[2], p[3])):
@@ -70,10 +79,12 @@ def score_article(found: list[Attribution], gold: list[dict[str, Spans]]) -> dic
         used_g.add(j)
         counts["detected"] += 1
         counts["right"] += right
+        counts["speech_detected"] += speech[j]
+        counts["speech_right"] += right and speech[j]
     return counts
 
 
-def summary(rows: list[dict[str, int]]) -> dict[str, float]:
+def summary(rows: Sequence[dict[str, int]]) -> dict[str, float]:
     """Precision, recall and F1 of detection and end to end."""
     total = {key: sum(r[key] for r in rows) for key in rows[0]}
     out = {}
@@ -81,6 +92,7 @@ def summary(rows: list[dict[str, int]]) -> dict[str, float]:
         out[f"{name}_precision"] = total[key] / max(total["predicted"], 1)
         out[f"{name}_recall"] = total[key] / max(total["gold"], 1)
         out[f"{name}_f1"] = 2 * total[key] / max(total["predicted"] + total["gold"], 1)
+        out[f"{name}_recall_speech"] = total[f"speech_{key}"] / max(total["speech"], 1)
     return out
 
 
@@ -97,7 +109,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--file", default="polnear_dev.jsonl.gz", help="file in the folder")
     parser.add_argument("--limit", type=int, help="only the first N articles")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="results file; its section `attribution` is replaced")
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap samples")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -110,26 +122,15 @@ def main() -> None:
         seconds += time.process_time() - begin
         size += len(record["text"])
         kinds.update(a.kind for a in found)
-        rows.append(score_article(found, record["attributions"]))
-    rng = random.Random(args.seed)
-    samples = [summary(rng.choices(rows, k=len(rows))) for _ in range(args.draws)]
-    figures = summary(rows)
-    interval = {}
-    for key in figures:
-        values = sorted(s[key] for s in samples)
-        interval[key] = [values[int(0.025 * args.draws)], values[min(int(0.975 * args.draws), args.draws - 1)]]
+        rows.append(score_article(found, record["attributions"], speech_cues(record["text"], record["attributions"])))
     result = {
         "articles": len(rows),
         "attributions": sum(r["gold"] for r in rows),
         "predicted_by_kind": dict(kinds),
-        "figures": figures,
-        "interval_95": interval,
+        "metrics": intervals(rows, summary, draws=args.draws, seed=args.seed),
         "characters_per_cpu_second": round(size / seconds),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if args.json is not None:
-        args.json.write_text(text + "\n", encoding="utf-8")
+    write_section(args.output, "attribution", result)
 
 
 if __name__ == "__main__":

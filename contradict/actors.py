@@ -13,7 +13,7 @@ import functools
 import importlib.resources
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from .errors import InputError, Problem
 from .schema import Statement
 
-__all__ = ["Cast", "Speaker", "lexicon", "read_aliases", "read_speaker", "resolve_actors"]
+__all__ = ["Cast", "Speaker", "actor_resolver", "lexicon", "read_aliases", "read_speaker", "resolve_actors"]
 
 _POSSESSIVE = re.compile(r"['’](?:s)?$")
 _PARTICLES = frozenset(
@@ -304,13 +304,24 @@ def resolve_actors(statements: Iterable[Statement], aliases: Mapping[str, Sequen
         The statements in their order, `actor` replaced where it could be resolved. Groups stay as written.
     """
     rows = list(statements)
+    resolve = actor_resolver(rows, aliases)
+    return [resolve(s) for s in rows]
+
+
+def actor_resolver(statements: Iterable[Statement], aliases: Mapping[str, Sequence[str]] | None = None) -> Callable[[Statement], Statement]:
+    """What `resolve_actors` does to one statement among the others, which are read once and not kept.
+
+    Args:
+        statements: All statements; only the names in them are remembered.
+        aliases: Canonical name -> other names.
+    """
     cast = Cast(aliases)
-    people = [s for s in rows if not s.extra.get("group")]
-    names = sorted({text for s in people for text in (s.actor, s.speaker) if text}, key=lambda n: (-len(read_speaker(n).name), n))
+    spoken = {text for s in statements if not s.extra.get("group") for text in (s.actor, s.speaker) if text}
+    names = sorted(spoken, key=lambda n: (-len(read_speaker(n).name), n))
     for name in names:
         cast.add(name)
     resolved = {name: cast.find(name, strict=True) for name in names}
-    return [_resolve(s, resolved, cast) for s in rows]
+    return functools.partial(_resolve, resolved=resolved, cast=cast)
 
 
 def _resolve(statement: Statement, resolved: Mapping[str, str | None], cast: Cast) -> Statement:

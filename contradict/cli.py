@@ -6,23 +6,26 @@ Exit codes: 0 done, 1 bad input or model, 2 usage, 3 missing optional dependency
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
+import pickle
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import contradict
 from contradict.errors import ConfigError, ContradictError, InputError, Problem
 
 if TYPE_CHECKING:
     from contradict.detector import Config
-    from contradict.schema import DateRange
+    from contradict.schema import DateRange, Statement
 
 __all__ = ["main"]
 
@@ -70,6 +73,8 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--format": {"choices": ("table", "jsonl", "csv", "md"), "help": "format on standard output (default: table)"},
     "--date": {"metavar": "D", "help": "day the articles were published, YYYY-MM-DD; anchors 'Thursday' or 'last fall'"},
     "--aliases": {"metavar": "FILE.json", "help": "JSON object: canonical name -> list of other names of the actor"},
+    "--workers": {"type": int, "metavar": "N", "help": "processes that read articles (default: 1)"},
+    "--explain": {"action": "store_true", "help": "text that tells which rule read which words; with -o a column `why`"},
     "--config": {"metavar": "FILE.toml", "help": "settings as TOML; flags win over it"},
     "--on-error": {"metavar": "stop|skip", "help": "at bad input stop, or skip it and go on (default: stop)"},
     "--rule": {
@@ -106,7 +111,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--resamples": {"type": int, "metavar": "N", "help": "bootstrap resamples (default: 1000)"},
 }
 _SHARED = ("--config", "--on-error")
-_ARTICLES = ("--date", "--aliases")
+_ARTICLES = ("--date", "--aliases", "--workers")
 _PAIRING = ("--rule", "--window-days")
 _SCORING = ("--model", "--device", "--threads", "--batch-tokens", "--direction", "--threshold")
 
@@ -208,7 +213,13 @@ def _scan(args: argparse.Namespace) -> None:
     problems: list[Problem] = []
     with _Progress() as progress:
         statements = read_inputs(
-            args.inputs, date=date, aliases=_aliases(args), on_error=config.on_error, problems=problems, progress=progress
+            args.inputs,
+            date=date,
+            aliases=_aliases(args),
+            workers=config.workers,
+            on_error=config.on_error,
+            problems=problems,
+            progress=progress,
         )
         report = Detector(config).scan(statements, skipped=problems, progress=progress)
     _report_skipped(problems)
@@ -227,25 +238,47 @@ def _scan(args: argparse.Namespace) -> None:
 
 def _extract(args: argparse.Namespace) -> None:
     from contradict import reports
-    from contradict.readers import read_articles
+    from contradict.actors import actor_resolver
+    from contradict.corpus import extract_corpus
+    from contradict.extraction import extract_statements
+    from contradict.readers import article_source
 
     config, date, aliases = _config(args), _date(args), _aliases(args)
     suffix = _check_output(args, _TABLES)
     problems: list[Problem] = []
-    articles = read_articles(args.inputs, date=date, on_error=config.on_error, problems=problems)
-    statements = []
-    with _Progress() as progress:
-        for number, article in enumerate(articles, start=1):
-            statements += contradict.extract_statements(article, aliases=aliases)
-            progress("extract", number, len(articles))
-    statements = contradict.resolve_actors(statements, aliases)
-    _report_skipped(problems)
-    if not suffix:
-        reports.write_statements(statements, ".jsonl", sys.stdout.buffer)
-        return
-    with reports.atomic_path(args.output) as path, path.open("wb") as file:
-        reports.write_statements(statements, suffix, file)
-    print(f"{args.output}: {len(statements)} statements from {len(articles)} of {len(args.inputs)} articles", file=sys.stderr)
+    explain = getattr(args, "explain", False)
+    extractor = functools.partial(extract_statements, aliases=aliases, explain=explain)
+    articles = count = 0
+    # Names are resolved over all articles, so the statements wait in a file until the last article is read.
+    with tempfile.TemporaryFile() as spool:
+        with _Progress() as progress:
+            source = article_source(args.inputs, problems, date=date)
+            for told in extract_corpus(source, extractor=extractor, workers=config.workers, problems=problems, progress=progress):
+                pickle.dump(told, spool)
+                articles, count = articles + 1, count + len(told)
+        resolve = actor_resolver(_spooled(spool), aliases)
+        statements = map(resolve, _spooled(spool))
+        if suffix:
+            with reports.atomic_path(args.output) as path, path.open("wb") as file:
+                reports.write_statements(statements, suffix, file)
+            print(f"{args.output}: {count} statements from {articles} articles", file=sys.stderr)
+        elif explain:
+            reports.write_explanations(statements, sys.stdout.buffer)
+        else:
+            reports.write_statements(statements, ".jsonl", sys.stdout.buffer)
+    if config.on_error == "skip":
+        _report_skipped(problems)
+    elif problems:
+        raise InputError(problems)
+
+
+def _spooled(spool: IO[bytes]) -> Iterator[Statement]:
+    spool.seek(0)
+    while True:
+        try:
+            yield from pickle.load(spool)  # noqa: S301 (written by this process)
+        except EOFError:
+            return
 
 
 def _pairs(args: argparse.Namespace) -> None:
@@ -387,7 +420,7 @@ _COMMANDS = {
             "dest": "inputs",
             "nargs": "+",
             "metavar": "INPUT",
-            "help": "articles (.txt, .md, .html), statements (.jsonl, .csv, .parquet), or - for JSON Lines on stdin",
+            "help": "articles (.txt, .md, .html, .json, .jsonl, .docx, .pdf) or statements (.jsonl, .csv, .parquet, - for stdin)",
         },
         ("--output", "--format", *_ARTICLES, *_SHARED, *_PAIRING, "--embedder", "--min-similarity", "--change-days", *_SCORING),
     ),
@@ -395,9 +428,11 @@ _COMMANDS = {
         _extract,
         "turn articles into attributed statements",
         "contradict extract seeds/ceasefire.txt --date 2023-12-23 -o statements.jsonl",
-        "Writes JSON Lines on standard output, or .jsonl, .csv, .parquet with -o.",
-        {"dest": "inputs", "nargs": "+", "metavar": "ARTICLE", "help": "articles (.txt, .md, .html)"},
-        ("--output", *_ARTICLES, *_SHARED),
+        "Writes JSON Lines on standard output, or .jsonl, .csv, .parquet with -o. Correct them by hand where they are wrong: scan takes "
+        "them as they then stand. A file that cannot be read does not stop the others; it is reported at the end, with exit code 1 unless "
+        "--on-error is skip. A story that several outlets printed counts once; the column outlets names them.",
+        {"dest": "inputs", "nargs": "+", "metavar": "ARTICLE", "help": "articles (.txt, .md, .html, .json, .jsonl, .docx, .pdf)"},
+        ("--output", "--explain", *_ARTICLES, *_SHARED),
     ),
     "pairs": _Command(
         _pairs,

@@ -1,8 +1,10 @@
 """Date phrases of running text -> closed intervals of days.
 
-"on Thursday", "last fall" and "since at least September" are read against the day of publication. A phrase that needs
-a year which neither the text nor that day supports gives nothing: no year is guessed. Times of day and times that
-only an event fixes ("since the invasion") are not read.
+"on Thursday", "last fall" and "since at least September" are read against the day of publication, "that year", "the
+same year" and "the following spring" against the year last named in the sentence or paragraph. A phrase that needs a
+year which neither supports gives nothing: no year is guessed. Spring is March to May, summer June to August, fall
+September to November, winter December to February of the next year. Times of day and times that only an event fixes
+("since the invasion") are not read.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .schema import DateRange
@@ -30,7 +33,7 @@ _MONTH = (
 _BOUND = r"(?:(?P<bound>since|after|before|until|till|by|from)\s+(?:at\s+least\s+)?)?"
 _YEAR = r"(?P<year>(?:1[89]|20)\d\d)"
 _SEASON = r"(?P<season>spring|summer|autumn|fall|winter)"
-_THAT = r"(?P<that>that\s+year)"
+_THAT = r"(?P<that>(?:that|the\s+same|that\s+same)\s+year)"
 _LAST = r"(?P<lastyear>last\s+year)"
 _COUNT = rf"(?P<count>\d{{1,3}}|{'|'.join(_NUMBERS)})"
 
@@ -44,7 +47,9 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("iso", re.compile(r"(?<![\d-])(?P<iso>\d{4}-\d{2}-\d{2})(?![\d-])")),
     ("day", _pattern(rf"{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+{_YEAR}|\s+(?:of\s+)?{_THAT})?")),
     ("day", _pattern(rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR}|\s+(?:of\s+)?{_THAT})?")),
-    ("month", _pattern(rf"{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR}|\s+of\s+{_THAT}|\s+of\s+{_LAST})")),
+    ("month", _pattern(rf"{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR}|\s+(?:of\s+)?{_THAT}|\s+of\s+{_LAST})")),
+    ("following", re.compile(
+        rf"(?<!\w)the\s+(?:following|next)\s+(?:(?P<following>year|month)|{_SEASON}|{_MONTH})(?!\w)", re.IGNORECASE)),
     ("season", _pattern(rf"{_SEASON}\s+(?:of\s+)?(?:{_YEAR}|{_THAT}|{_LAST})")),
     ("season", _pattern(rf"{_LAST}\s+in\s+the\s+{_SEASON}")),
     ("season", re.compile(rf"(?<!\w)(?P<last>last|this\s+past|this)\s+{_SEASON}(?!\w)", re.IGNORECASE)),
@@ -55,8 +60,9 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ago", _pattern(rf"{_COUNT}\s+(?P<unit>day|week|month|year)s?\s+(?:ago|earlier\s+than\s+today)")),
     ("later", _pattern(rf"{_COUNT}\s+(?P<unit>hour|day|week|month|year)s?\s+later")),
     ("same", re.compile(
-        r"(?<!\w)(?P<same>(?:at|around)\s+(?:that|the\s+same)\s+time|the\s+same\s+(?:day|week|month|year|session|meeting|time|call|speech)"
-        r"|that\s+same\s+(?:day|week|month|year)|(?<=\w\s)then(?=[\s,.]*(?:that|$|[,.])))(?!\w)", re.IGNORECASE)),
+        r"(?<!\w)(?P<same>(?:at|around)\s+(?:that|the\s+same)\s+time|the\s+same\s+(?:day|week|month|session|meeting|time|call|speech)"
+        r"|that\s+same\s+(?:day|week|month)|(?<=\w\s)then(?=[\s,.]*(?:that|$|[,.])))(?!\w)", re.IGNORECASE)),
+    ("year", re.compile(rf"(?<!\w){_BOUND}{_THAT}(?!\w)", re.IGNORECASE)),
     ("period", re.compile(rf"(?<!\w){_BOUND}(?:earlier\s+)?(?P<which>last|this)\s+(?P<unit>week|month|year)(?!\w)", re.IGNORECASE)),
     ("today", re.compile(r"(?<![\w])(?P<today>[Tt]oday|[Tt]onight|[Yy]esterday|(?:this|This) (?:morning|afternoon|evening))(?!\w)")),
     ("year", re.compile(rf"(?<!\w)(?:(?P<bound>since|after|before|until|till|by|from)|in|during|of)\s+{_YEAR}(?![\w-])", re.IGNORECASE)),
@@ -84,35 +90,45 @@ class DatePhrase:
     year: int | None = None
 
 
-def find_dates(text: str, anchor: dt.date | None, *, year: int | None = None, previous: DateRange | None = None) -> list[DatePhrase]:
+def find_dates(
+    text: str, anchor: dt.date | None, *, before: Sequence[DatePhrase] = (), previous: DateRange | None = None
+) -> list[DatePhrase]:
     """Read all date phrases of a text.
 
     Args:
         text: A sentence or part of one.
         anchor: Day of publication; without it "Thursday" and a month without a year give nothing.
-        year: Year that the text before has set ("that year", a year earlier in the paragraph).
+        before: Phrases of the paragraph up to the text: what "that year" and "the following spring" go on from.
         previous: Date of what was told before, for "a week later" and "at that time".
 
     Returns:
         Phrases in text order, not overlapping.
     """
     found: list[DatePhrase] = []
-    for kind, pattern in _PATTERNS:
-        for match in pattern.finditer(text):
-            if any(match.start() < f.end and f.start < match.end() for f in found):
-                continue
-            groups = {k: v for k, v in match.groupdict().items() if v}
-            if "month" in groups and not groups["month"][0].isupper():
-                continue
-            date = _resolve(kind, groups, anchor, year, previous)
-            if date is not None:
-                found.append(DatePhrase(match.start(), match.end(), date, int(groups["year"]) if "year" in groups else None))
-    return sorted(found, key=lambda f: f.start)
+    # First the phrases that name their year: the others may mean it.
+    for own_year in (True, False):
+        for kind, pattern in _PATTERNS:
+            for match in pattern.finditer(text):
+                if any(match.start() < f.end and f.start < match.end() for f in found):
+                    continue
+                groups = {k: v for k, v in match.groupdict().items() if v}
+                if ("year" in groups) is not own_year or ("month" in groups and not groups["month"][0].isupper()):
+                    continue
+                named = [*(f for f in before if f.year), *(f for f in found if f.year and (f.end <= match.start() or "that" not in groups))]
+                if kind == "following":
+                    named = [f for f in named if f in before or f.end <= match.start()]
+                date = _resolve(kind, groups, anchor, named[-1] if named else None, previous)
+                if date is not None:
+                    found.append(DatePhrase(match.start(), match.end(), date, int(groups["year"]) if "year" in groups else None))
+        found.sort(key=lambda f: f.start)
+    return found
 
 
-def _resolve(kind: str, g: dict[str, str], anchor: dt.date | None, year: int | None, previous: DateRange | None) -> DateRange | None:
+def _resolve(
+    kind: str, g: dict[str, str], anchor: dt.date | None, named: DatePhrase | None, previous: DateRange | None
+) -> DateRange | None:
     try:
-        date = _interval(kind, g, anchor, year, previous)
+        date = _following(g, named) if kind == "following" else _interval(kind, g, anchor, named.year if named else None, previous)
     except (ValueError, OverflowError):
         return None  # "June 31", or a year out of the calendar
     if date is None or date.start is None or date.end is None:
@@ -132,11 +148,11 @@ def _resolve(kind: str, g: dict[str, str], anchor: dt.date | None, year: int | N
 def _interval(kind: str, g: dict[str, str], anchor: dt.date | None, year: int | None, previous: DateRange | None) -> DateRange | None:
     if kind == "iso":
         return DateRange.parse(g["iso"])
-    if kind == "year":
-        return DateRange.parse(g["year"])
     named = int(g["year"]) if "year" in g else year if "that" in g else None
     if "that" in g and named is None:
         return None
+    if kind == "year":
+        return DateRange.parse(f"{named:04d}")
     if "lastyear" in g:
         if anchor is None:
             return None
@@ -166,6 +182,20 @@ def _interval(kind: str, g: dict[str, str], anchor: dt.date | None, year: int | 
     if kind == "ago":
         return _ago(anchor, _number(g["count"]), g["unit"].casefold())
     return _period(anchor, g["which"].casefold() == "last", g["unit"].casefold())
+
+
+def _following(g: dict[str, str], named: DatePhrase | None) -> DateRange | None:
+    """The first year, month or season that begins after the date last named."""
+    if named is None or named.date.end is None:
+        return None
+    end = named.date.end
+    if "season" in g:
+        month = _SEASONS[g["season"].casefold()]
+        return _season(month, end.year if (month, 1) > (end.month, end.day) else end.year + 1, None)
+    if g.get("following", "").casefold() == "year":
+        return DateRange.parse(f"{end.year + 1:04d}")
+    month = _MONTHS[g["month"][:3].casefold()] if "month" in g else end.month % 12 + 1
+    return DateRange.parse(f"{end.year if month > end.month else end.year + 1:04d}-{month:02d}")
 
 
 def _year_for(month: int, day: int, anchor: dt.date | None, year: int | None) -> int | None:

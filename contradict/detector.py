@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from contradict import backends, embedding, pairing
-from contradict.actors import resolve_actors
+from contradict.actors import actor_resolver, resolve_actors
 from contradict.calibration import Calibrator
-from contradict.errors import ConfigError, Problem
-from contradict.extraction import extract_statements
-from contradict.readers import ARTICLE_SUFFIXES, read_articles, read_statements
+from contradict.corpus import Extractor, extract_corpus
+from contradict.errors import ConfigError, InputError, Problem
+from contradict.readers import article_source, holds_articles, read_statements
 from contradict.reports import Report
 from contradict.schema import Article, DateRange, Scores, Statement
 from contradict.scoring import DIRECTIONS, score_pairs
@@ -50,6 +50,7 @@ class Config:
         threshold: Calibrated probability from which a pair is flagged; None takes the model's own.
         direction: "both" or "forward".
         change_days: Days between two dates from which a conflict is called a change.
+        workers: Processes that read articles.
         on_error: "stop" at bad input, or "skip" it and go on.
 
     Raises:
@@ -67,6 +68,7 @@ class Config:
     threshold: float | None = None
     direction: str = "both"
     change_days: int = 180
+    workers: int = 1
     on_error: str = "stop"
 
     def __post_init__(self) -> None:
@@ -94,6 +96,7 @@ class Config:
         expect(self.threshold is None or (real(self.threshold) and 0 <= self.threshold <= 1), "threshold", "a probability from 0 to 1")
         expect(self.direction in DIRECTIONS, "direction", f"one of {', '.join(DIRECTIONS)}")
         expect(whole(self.change_days) and self.change_days >= 0, "change_days", "days")
+        expect(whole(self.workers) and self.workers >= 1, "workers", "a whole number of at least 1")
         expect(self.on_error in ("stop", "skip"), "on_error", "stop or skip")
 
     @classmethod
@@ -250,30 +253,45 @@ def read_inputs(
     *,
     date: DateRange | None = None,
     aliases: Mapping[str, Sequence[str]] | None = None,
+    extractor: Extractor | None = None,
+    workers: int = 1,
     on_error: str = "stop",
     problems: list[Problem] | None = None,
     progress: Progress | None = None,
 ) -> list[Statement]:
     """Statements of a mix of article and statement files, actors resolved.
 
+    Statements that were extracted before (they have a `channel_rule`) are taken as they stand in the file, with the
+    corrections that somebody made in it: only `aliases` changes their actors.
+
     Args:
-        inputs: Paths; articles by their suffix (.txt, .md, .html), everything else holds statements.
+        inputs: Paths; `readers.holds_articles` tells which hold articles, the others hold statements.
         date: Day of publication of the articles.
         aliases: Canonical name -> other names of an actor.
+        extractor: Reads one article; None takes `extract_statements`.
+        workers: Processes that read articles.
         on_error: "stop" or "skip".
         problems: With "skip", receives what was skipped.
         progress: Called with ("extract", articles done, articles in all).
+
+    Raises:
+        InputError: Something is wrong and `on_error` is "stop".
     """
     paths = [str(p) for p in inputs]
-    articles = [p for p in paths if Path(p).suffix.lower() in ARTICLE_SUFFIXES]
+    articles = [p for p in paths if holds_articles(p)]
     tables = [p for p in paths if p not in articles]
-    statements = read_statements(tables, on_error=on_error, problems=problems) if tables else []
-    read = read_articles(articles, date=date, on_error=on_error, problems=problems) if articles else []
-    for number, article in enumerate(read, start=1):
-        statements += extract_statements(article, aliases=aliases)
-        if progress is not None:
-            progress("extract", number, len(read))
-    return resolve_actors(statements, aliases)
+    found: list[Problem] = []
+    given = read_statements(tables, on_error="skip", problems=found) if tables else []
+    options: dict[str, Any] = {"extractor": extractor, "aliases": aliases, "workers": workers, "progress": progress}
+    extracted = extract_corpus(article_source(articles, found, date=date), problems=found, **options) if articles else ()
+    statements = resolve_actors([*given, *(s for told in extracted for s in told)], aliases)
+    if found and on_error == "stop":
+        raise InputError(found)
+    if problems is not None:
+        problems.extend(found)
+    by_alias = actor_resolver([], aliases)
+    corrected = {s.id: by_alias(s) for s in given if "channel_rule" in s.extra}
+    return [corrected.get(s.id, s) for s in statements]
 
 
 def scan(
@@ -281,6 +299,7 @@ def scan(
     *,
     date: str | DateRange | None = None,
     aliases: Mapping[str, Sequence[str]] | None = None,
+    extractor: Extractor | None = None,
     config: Config | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -291,6 +310,7 @@ def scan(
         source: A path, several paths, statements or articles.
         date: Day of publication of articles, the anchor for "Thursday" or "last fall".
         aliases: Canonical name -> other names of an actor.
+        extractor: Reads the statements of one article; None takes `extract_statements`. See `corpus.Extractor`.
         config: All settings.
         progress: Called with (stage, done, total).
         **settings: Single settings of `Config` by name.
@@ -311,10 +331,18 @@ def scan(
     if all(isinstance(item, Statement) for item in items):
         statements = resolve_actors(items, aliases)
     elif all(isinstance(item, Article) for item in items):
-        statements = resolve_actors([s for article in items for s in extract_statements(article, aliases=aliases)], aliases)
+        told = extract_corpus(lambda: items, extractor=extractor, aliases=aliases, workers=detector.config.workers, progress=progress)
+        statements = resolve_actors([s for one in told for s in one], aliases)
     else:
         statements = read_inputs(
-            items, date=anchor, aliases=aliases, on_error=detector.config.on_error, problems=problems, progress=progress
+            items,
+            date=anchor,
+            aliases=aliases,
+            extractor=extractor,
+            workers=detector.config.workers,
+            on_error=detector.config.on_error,
+            problems=problems,
+            progress=progress,
         )
     for problem in problems:
         _log.warning("skipped: %s", problem)

@@ -85,4 +85,8 @@ class MissingDependencyError(ContradictError, ImportError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package = package
         self.extra = extra
+        self.purpose = purpose
         super().__init__(f"{purpose} needs {package}, which is not installed. Install it with: pip install 'contradict-nli[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
+        return type(self), (self.package, self.extra, self.purpose)  # workers hand their errors over

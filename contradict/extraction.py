@@ -10,6 +10,7 @@ antecedents are close, and gives no year that neither the text nor the article's
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,13 +30,13 @@ class Attribution:
     """One place where a text says who holds what, before anyone is resolved.
 
     Attributes:
-        source: Characters of the source in the article, None if nobody is named.
+        source: Characters of the source in the article.
         cue: Characters of the cue word.
         content: Characters of what is attributed; several spans where the cue interrupts it.
-        kind: "say", "think", "want", "stance", "attitude" or "quote".
+        kind: "say", "think", "want", "stance", "attitude", "quote" or "question".
     """
 
-    source: tuple[int, int] | None
+    source: tuple[int, int]
     cue: tuple[int, int]
     content: tuple[tuple[int, int], ...]
     kind: str
@@ -55,13 +56,14 @@ def find_attributions(article: Article) -> list[Attribution]:
             by_cue.setdefault(frame.cue.i, []).append(frame)
         for frames in by_cue.values():
             source = frames[0].source
-            words = None if source is None else _source_words(source, frames[0].cue)
+            if source is None:
+                continue
             content = sorted(
                 {_complement(f) for f in frames} | {f.lead for f in frames if f.lead is not None and f.lead[1] - f.lead[0] > 1}
             )
             found.append(
                 Attribution(
-                    None if words is None else characters(doc, paragraph, *words),
+                    characters(doc, paragraph, *_source_words(source, frames[0].cue)),
                     characters(doc, paragraph, frames[0].cue.i, frames[0].cue.i + 1),
                     tuple(characters(doc, paragraph, *part) for part in content),
                     frames[0].kind,
@@ -74,7 +76,9 @@ def _source_words(source: Any, cue: Any) -> tuple[int, int]:
     """The noun phrase of a source, up to the relative pronoun when the cue stands in its relative clause."""
     end = max(core_end(source), source.i + 1)
     relative = child_of(cue, "nsubj")
-    if relative is not None and relative.tag_ in ("WP", "WDT") and 0 <= relative.i - end < 4:
+    if relative is not None and relative.tag_ in ("WP", "WDT"):
+        if not 0 <= relative.i - end < 4:
+            return relative.i, relative.i + 1
         end = relative.i + 1
     return source.left_edge.i, end
 
@@ -83,22 +87,27 @@ def _complement(frame: Frame) -> tuple[int, int]:
     """What is held, without the noun that says how: "Clinton" of "his endorsement of Clinton"."""
     if frame.form == "naming":
         return min(frame.start, frame.head.left_edge.i), frame.end
-    if frame.form != "noun":
+    if frame.form != "noun" and frame.cue.pos_ != "ADJ":
         return frame.start, frame.end
     head = frame.head if frame.head.dep_ != "prep" else child_of(frame.head, "pobj", "pcomp") or frame.head
     return head.left_edge.i, min(head.right_edge.i + 1, frame.end)
 
 
-def extract_statements(article: Article | Iterable[Article], *, aliases: Mapping[str, Sequence[str]] | None = None) -> list[Statement]:
+def extract_statements(
+    article: Article | Iterable[Article], *, aliases: Mapping[str, Sequence[str]] | None = None, explain: bool = False
+) -> list[Statement]:
     """Find the attributed statements of one or more articles.
 
     Args:
         article: One article or several. `Article.date` anchors "Thursday"; without it such dates stay None.
         aliases: Canonical name -> other names of an actor; see `actors.read_aliases`.
+        explain: Whether `extra["why"]` tells which rule read which words: `frame` and `cue` (what attributes), `actor`
+            (how the speaker was found), `channel` (the rule; its words are `channel_evidence`) and `date` (the phrase, or
+            where the date was taken from).
 
     Returns:
         Statements in text order, ids `"<article id>:<n>"`. `extra` holds `channel_rule` (the rule that gave the
-        channel) and, for unnamed people such as "US officials", `group: True`.
+        channel) and, for unnamed people or bodies such as "US officials" or "the committee", `group: True`.
 
     Raises:
         MissingDependencyError: spaCy or an English model is not installed.
@@ -106,7 +115,8 @@ def extract_statements(article: Article | Iterable[Article], *, aliases: Mapping
     articles = [article] if isinstance(article, Article) else list(article)
     statements: list[Statement] = []
     for one in articles:
-        statements += _statements(read(one, aliases))
+        told = _statements(read(one, aliases))
+        statements += told if explain else [replace(s, extra={k: v for k, v in s.extra.items() if k != "why"}) for s in told]
     return resolve_actors(statements, aliases) if aliases else statements
 
 
@@ -126,7 +136,7 @@ class _Candidate:
 def _statements(reading: Reading) -> list[Statement]:
     told: list[tuple[_Candidate, Statement]] = []
     for p, doc in enumerate(reading.docs):
-        frames = find_frames(doc)
+        frames = [f for f in find_frames(doc) if f.stated]
         for candidate in _candidates(reading, p, frames):
             for part in _split(candidate.frame):
                 piece = replace(candidate, frame=part)
@@ -162,6 +172,8 @@ def _candidates(reading: Reading, p: int, frames: Sequence[Frame]) -> list[_Cand
             actor = _author(reading, p, frame)
         if actor is None or (source.kind in ("outlet", "other") and source.actor is None):
             continue
+        if frame.end - frame.start == 1 and frame.cue.doc[frame.start].pos_ == "PRON":
+            continue  # "opposes it" tells nothing without the text before
         around = [
             (g, s)
             for g, s in zip(frames, sources, strict=True)
@@ -289,15 +301,17 @@ def _statement(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate,
         # The outlet that reported this actor's private attitude first also stands behind what is told of it later.
         first = next((s for d, s in told if s.actor == c.actor and s.channel == "private" and d.frame.kind == "attitude"), None)
         attribution = (*(name for name in (first.attribution if first is not None else ()) if is_outlet(name)), *attribution)
-    extra: dict[str, Any] = {"channel_rule": rule}
-    if c.source.kind in ("group", "individual"):
-        extra["group"] = True
+    date, dated_by = _date(reading, c, told)
+    why = {"frame": _frame_name(frame), "cue": frame.cue.text, "actor": _found_by(c), "channel": rule, "date": dated_by}
+    extra: dict[str, Any] = {"channel_rule": rule, "why": why}
+    if c.source.kind in ("group", "individual") or (c.source.kind == "body" and c.actor.islower()):
+        extra["group"] = True  # "the committee" of another article may be another committee
     return Statement(
         id=f"{article.id}:{len(told)}",
         actor=c.actor,
         text=article.text[span[0] : span[1]],
         channel=channel,
-        date=_date(reading, c, told),
+        date=date,
         venue=venue,
         attribution=attribution,
         source=article.id,
@@ -311,6 +325,41 @@ def _statement(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate,
         sentence=sentence,
         extra=extra,
     )
+
+
+_FORMS = {
+    "clause": "clause",
+    "predicate": "clause without its subject",
+    "noun": "attitude noun",
+    "verb": "verb with its object",
+    "naming": "description",
+    "will": "commitment",
+    "passive": "passive",
+}
+
+
+def _frame_name(frame: Frame) -> str:
+    """What kind of attribution it is, in words."""
+    if frame.cue.text == ":":
+        return "speaker's label"
+    if frame.quoted:
+        return "direct quote"
+    if frame.cue.lower_ == "according":
+        return "according to"
+    if frame.cue.pos_ == "ADJ":
+        return "attitude adjective"
+    return _FORMS[frame.form]
+
+
+def _found_by(c: _Candidate) -> str:
+    """How the speaker became an actor, in words."""
+    if c.source.kind == "document":
+        return "author of the document"
+    if c.frame.source.tag_ in ("PRP", "PRP$"):
+        return "pronoun"
+    if c.source.kind == "person":
+        return "name" if c.frame.source.pos_ == "PROPN" else "role"
+    return f"{c.source.kind}, as written"
 
 
 def _chain(reading: Reading, c: _Candidate) -> tuple[str, ...]:
@@ -566,7 +615,8 @@ def _noun_phrase(reading: Reading, p: int, token: Any) -> str:
 # ------------------------------------------------------------------------------------------------------- dates
 
 
-def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Statement]]) -> DateRange | None:
+def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Statement]]) -> tuple[DateRange | None, str | None]:
+    """When it was said, and the words or the place that tell it."""
     published = reading.article.date
     anchor = published.end if published is not None and published.start == published.end else None
     frame = c.frame
@@ -574,15 +624,15 @@ def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Stat
     offset = reading.paragraphs[c.paragraph].start
     before = reading.article.text[offset : offset + sent.start_char]
     text = reading.article.text[offset + sent.start_char : offset + sent.end_char]
-    year = _year_of(reading, before, text, offset)
     # "At that time" takes up the last date of the paragraph, else that of the statement before.
     last = told[-1][1].date if told else None
-    earlier = find_dates(before, anchor, year=year, previous=last)
+    story = _story_year(reading, offset + sent.end_char, anchor)
+    earlier = find_dates(before, anchor, before=story, previous=last)
     previous = earlier[-1].date if earlier else last
-    phrases = find_dates(text, anchor, year=year, previous=previous)
+    phrases = find_dates(text, anchor, before=[*story, *earlier], previous=previous)
     best = min(((_distance(frame, sent, d), d) for d in phrases), key=lambda pair: pair[0], default=None)
     if best is not None and best[0][0] < 2:
-        return best[1].date
+        return best[1].date, text[best[1].start : best[1].end]
     if (
         told
         and told[-1][1].actor == c.actor
@@ -590,24 +640,17 @@ def _date(reading: Reading, c: _Candidate, told: Sequence[tuple[_Candidate, Stat
         and told[-1][1].date is not None
         and told[-1][1].date.start is not None
     ):
-        return told[-1][1].date
-    return DateRange(None, published.end) if published is not None and published.end is not None else None
+        return told[-1][1].date, "the statement before"
+    if published is None or published.end is None:
+        return None, None
+    return DateRange(None, published.end), "the day of publication"
 
 
-def _year_of(reading: Reading, before: str, text: str, offset: int) -> int | None:
-    """The year set by the sentence, by the paragraph before it, or by "that year" anywhere before in the article."""
-    named = re.findall(r"\b(?:in|of|since|during|,) ((?:19|20)\d\d)\b", text) or re.findall(
-        r"\b(?:in|of|since|during|,) ((?:19|20)\d\d)\b", before
-    )
-    if named:
-        return int(named[-1])
-    story = reading.article.text[: offset + len(before) + len(text)]
-    if re.search(r"\bthat (?:same )?year\b", story):
-        earlier = re.findall(
-            r"\b(?:in|of|since|during) ((?:19|20)\d\d)\b", story[: [m.start() for m in re.finditer(r"\bthat (?:same )?year\b", story)][-1]]
-        )
-        return int(earlier[-1]) if earlier else None
-    return None
+def _story_year(reading: Reading, end: int, anchor: dt.date | None) -> list[DatePhrase]:
+    """The year that "that year" took up anywhere before: then the story is set in it, also in paragraphs that name none."""
+    story = reading.article.text[reading.paragraphs[0].start : end]
+    taken_up = [m.start() for m in re.finditer(r"\b(?:that|the same) (?:same )?year\b", story, re.IGNORECASE)]
+    return [f for f in find_dates(story[: taken_up[-1]], anchor) if f.year][-1:] if taken_up else []
 
 
 def _distance(frame: Frame, sent: Any, phrase: DatePhrase) -> tuple[float, int]:
@@ -659,6 +702,10 @@ def _proposition(reading: Reading, c: _Candidate) -> str:
         return _sentence(f"{lead or c.actor} {content}")
     if frame.form == "will" or frame.flip in ("refuse", "rule out"):
         return _sentence(_future(c, content))
+    if frame.form == "passive":
+        verb = frame.cue.lemma_ if plural else _third_person(frame.cue.lemma_)
+        no = ("do not " if plural else "does not ") if frame.flip == "not" else ""
+        return _sentence(f"{c.actor} {no + frame.cue.lemma_ if no else verb} {_lower_first(content, c.actor)}")
     if frame.form == "verb" or _keeps_verb(frame):
         return _sentence(f"{c.actor} {_verb_phrase(reading, c, plural)}")
     meant = reading.pronouns.get((p, frame.start if frame.lead is None else frame.lead[0]))

@@ -43,7 +43,6 @@ _DATELINE = re.compile(
     r"[A-Z][A-Z .,'’()/-]{2,40}(?:[,(][^.\n]{0,40}?)?(?:[A-Z][a-z]{2,8}\.? \d{1,2}(?:, \d{4})?)?"
     r"(?: ?\([A-Z][\w .]+\))? ?(?:--|[-–—―]) (?=[A-Z\"“'‘])"
 )
-_SPEAKER_LABEL = re.compile(r"([A-Z][A-Z.'’-]+(?: [A-Z][A-Z.'’-]+){0,3}): +(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,23 @@ def pipeline() -> Any:
 def parse(paragraphs: Sequence[Paragraph], text: str) -> list[Any]:
     """One spaCy Doc per paragraph, of a copy of the text whose quotes are straight and whose length is the same."""
     flat = text.translate(QUOTES)
-    return list(pipeline().pipe([flat[p.start : p.end] for p in paragraphs]))
+    docs = list(pipeline().pipe([flat[p.start : p.end] for p in paragraphs]))
+    _mend_tags(docs)
+    return docs
+
+
+def _mend_tags(docs: Sequence[Any]) -> None:
+    """Put right what the models often get wrong: lemmas named in the lexicon ("hoped" -> "hop") and names such as "Sanders".
+
+    A capitalised word that is a person's name elsewhere in the text is one here too.
+    """
+    lemmas = lexicon()["lemmas"]
+    names = {t.text for doc in docs for t in doc if t.ent_type_ == "PERSON" and t.pos_ == "PROPN" and t.text[:1].isupper()}
+    for token in (t for doc in docs for t in doc):
+        if token.pos_ == "VERB" and token.lower_ in lemmas:
+            token.lemma_ = lemmas[token.lower_]
+        elif token.pos_ in ("NOUN", "ADV", "ADJ") and token.text in names and token.ent_type_ in ("", "PERSON"):
+            token.pos_, token.tag_, token.lemma_ = "PROPN", "NNP", token.text
 
 
 @dataclass(slots=True)
@@ -107,13 +122,15 @@ class Frame:
 
     Attributes:
         cue: The word that attributes: verb, noun, adjective or "according".
-        kind: "say", "think", "want", "stance", "attitude" or "quote".
+        kind: "say", "think", "want", "stance", "attitude", "quote", "question" or "topic".
         source: Head of the noun phrase of who says it; None if the text names nobody.
         start, end: Content as token indices, end exclusive.
         head: Head token of the content; None for quotes.
         lead: Tokens that belong before the content in the proposition (a subject cut off by ", he said,").
-        form: How the proposition is made: "clause", "predicate" (lacks its subject), "noun", "verb", "naming", "will".
+        form: How the proposition is made: "clause", "predicate" (lacks its subject), "noun", "verb", "naming", "will", "passive".
         flip: "deny", "doubt", "refuse", "rule out", "not" or "".
+        stated: Whether something is said by it. Questions, what somebody may, should or did not say, and "X discussed Y",
+            which names the matter only, attribute without stating.
     """
 
     cue: Any
@@ -126,9 +143,11 @@ class Frame:
     form: str = "clause"
     flip: str = ""
     quoted: bool = False
+    stated: bool = True
 
 
 _CLAUSAL = frozenset(["ccomp", "xcomp", "advcl", "acl", "relcl", "parataxis", "pcomp", "csubj", "ROOT", "conj"])
+_LABEL = 8  # tokens of a speaker's name with the colon ("Mark Blumenthal and Jon Cohen:")
 _TAIL = 9  # tokens from a reporting verb to the end of the sentence that it closes ("officials told The Times on Friday.")
 _SUBJECTS = frozenset(["nsubj", "nsubjpass", "csubj", "expl"])
 
@@ -151,11 +170,17 @@ def find_frames(doc: Any) -> list[Frame]:
     """All attributions of a paragraph, nested ones included, in text order of their cues."""
     quotes = _quote_ranges(doc)
     frames = [frame for token in doc for frame in _frames_at(token, doc)]
+    frames += _label_frames(doc)
     # Outside quotes "I" and "you" name nobody; inside them the quote itself is the statement.
     frames = [f for f in frames if f.start < f.end and (f.source is None or f.source.lower_ not in ("i", "we", "you", "my", "our", "your"))]
+    frames = [f for f in frames if f.source is None or ((f.kind == "say" or _holds_views(f.source)) and not _only_identifies(f))]
     for frame in frames:
         _widen_to_quote(frame, quotes)
     frames += _quote_frames(doc, quotes, frames)
+    for frame in frames:
+        _mend_source(frame, quotes)
+        if frame.quoted and doc[frame.end : frame.end + 1].text == "?" and doc[frame.start].sent.end >= frame.end:
+            frame.stated = False  # "Who would buy it?" asks
     frames.sort(key=lambda f: (f.cue.i, f.start))
     return _without_doubles(frames)
 
@@ -164,16 +189,39 @@ def _frames_at(token: Any, doc: Any) -> Iterator[Frame]:
     if token.lower_ == "according":
         yield from _according_frames(token, doc)
     elif token.pos_ in ("VERB", "AUX"):
-        yield from _verb_frames(token, doc)
+        unsaid = _unreal(token) or (_negated(token) and token.lemma_.lower() not in word_set("negatable") | lexicon()["flips"].keys())
+        for frame in _verb_frames(token, doc):
+            frame.stated = frame.stated and not unsaid and frame.kind not in ("question", "topic")
+            yield frame
     elif token.pos_ in ("NOUN", "PROPN") and token.lemma_.lower() in lexicon()["nouns"]:
-        yield from _noun_frames(token, doc)
+        for frame in _noun_frames(token, doc):
+            governor = _light_verb(token)
+            frame.stated = frame.source.dep_ == "poss" or governor is None or not _unreal(governor)
+            yield frame
     elif token.pos_ in ("ADJ", "VERB") and token.lower_ in word_set("adjectives"):
-        yield from _adjective_frames(token)
+        for frame in _adjective_frames(token):
+            frame.stated = not _unreal(token.head)
+            yield frame
+
+
+def _label_frames(doc: Any) -> Iterator[Frame]:
+    """Read "Anna Berg: We never met him.", the way of transcripts and headlines: the name before the colon speaks."""
+    colon = next((t for t in doc[:_LABEL] if t.text == ":"), None)
+    if colon is None or colon.i == 0 or colon.i + 2 >= len(doc):
+        return
+    label = doc[: colon.i]
+    names = [t for t in label if t.pos_ == "PROPN"]
+    if (
+        names
+        and all(t.pos_ in ("PROPN", "ADP", "CCONJ", "PUNCT") or t.lower_ in lexicon()["titles"] for t in label)
+        and names[-1].i == colon.i - 1
+    ):
+        yield trimmed(Frame(colon, "quote", names[-1], colon.i + 1, len(doc), quoted=True), doc)
 
 
 def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     lemma = verb.lemma_.lower()
-    kinds = [k for k in ("say", "think", "want", "stance") if lemma in word_set("verbs", k)]
+    kinds = [k for k in ("say", "think", "want", "stance", "topic") if lemma in word_set("verbs", k)]
     if verb.lower_ in word_set("adjectives") and verb.dep_ in ("acomp", "attr"):
         yield from _adjective_frames(verb)
         return
@@ -183,11 +231,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     particle = child_of(verb, "prt")
     out = particle is not None and particle.lower_ == "out"
     flip = "rule out" if lemma == "rule" and out else lexicon()["flips"].get(lemma, "")
-    if _unreal(verb):
-        return
     negated = _negated(verb)
-    if negated and ("think" not in kinds and "want" not in kinds and flip == ""):
-        return
     clause = _content_clause(verb)
     if lemma == "let":
         # "let it be known that P": the clause hangs on "known" or is torn away by the parser.
@@ -198,8 +242,13 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
             end = _before_report(doc, start, end)
             yield trimmed(Frame(verb, "say", source, start, end, doc[min(start + 2, end - 1)]), doc)
         return
-    if clause is not None and lemma not in word_set("question") and not _is_question(clause):
-        yield from _clause_frame(verb, clause, kinds, source, flip or ("not" if negated else ""))
+    if clause is not None:
+        asks = lemma in word_set("question") or _is_question(clause)
+        yield from _clause_frame(verb, clause, ["question"] if asks else kinds, source, flip or ("not" if negated else ""))
+        return
+    if (that := _torn_clause(verb)) is not None and source is not None and "say" in kinds:
+        end = _before_report(doc, that.i, verb.sent.end)
+        yield trimmed(Frame(verb, "say", source, that.i, end, doc[min(that.i + 2, end - 1)], flip=flip), doc)
         return
     as_mark = next((c for c in verb.children if c.dep_ in ("mark", "advmod") and c.lower_ == "as"), None)
     if as_mark is not None and verb.dep_ == "advcl" and "say" in kinds and source is not None:
@@ -222,12 +271,16 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
         yield trimmed(Frame(verb, "say", source, colon.i + 1, verb.sent.end, doc[colon.i + 1]), doc)
         return
     infinitive = next((c for c in verb.children if c.dep_ in ("xcomp", "ccomp") and has_to(c)), None)
+    if (
+        lemma in word_set("directive")
+        and infinitive is not None
+        and infinitive.dep_ == "xcomp"
+        and child_of(verb, "dobj", "dative") is None
+    ):
+        infinitive = None  # "called for a judge to look into it": whoever is called on stands in the phrase before
     if infinitive is not None and source is not None and (set(kinds) & {"want"} or lemma in word_set("commit") or flip == "refuse"):
-        if lemma in word_set("directive") and infinitive.dep_ == "xcomp" and child_of(verb, "dobj", "dative") is None:
-            return
-        if flip == "refuse" and infinitive.lemma_.lower() in word_set("verbs", "say"):
-            # "declined to comment" tells nothing; "refused to rule out" does not say the contrary either.
-            return
+        # "declined to comment" tells nothing; "refused to rule out" does not say the contrary either.
+        silent = flip == "refuse" and infinitive.lemma_.lower() in word_set("verbs", "say")
         form = "will" if lemma in word_set("commit") else "verb"
         frame = Frame(
             verb,
@@ -239,6 +292,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
             None,
             form,
             flip or ("not" if negated else ""),
+            stated=not silent,
         )
         if infinitive.dep_ == "ccomp" or frame.start <= verb.i:
             frame.start = max(frame.start, verb.i + 1)
@@ -254,7 +308,14 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
                 Frame(verb, "stance", source, start, named.right_edge.i + 1, target, None, "naming", "not" if negated else ""), doc
             )
             return
-    if source is None or not ({"stance", "want"} & set(kinds) or lemma in lexicon()["particles"]):
+    if source is None or not ({"stance", "want", "topic"} & set(kinds) or lemma in lexicon()["particles"]):
+        return
+    patient = child_of(verb, "nsubjpass")
+    if patient is not None and source.dep_ == "pobj" and {"stance", "topic"} & set(kinds):
+        # "The plan was rejected by X": what is judged stands in front, what follows the agent adds to it.
+        kind = "stance" if "stance" in kinds else "topic"
+        flip = flip or ("not" if negated else "")
+        yield trimmed(Frame(verb, kind, source, patient.left_edge.i, patient.right_edge.i + 1, patient, None, "passive", flip), doc)
         return
     prepositions = lexicon()["particles"].get(lemma, "").split()
     target = next((c for c in verb.children if c.dep_ in ("prep", "prt") and c.lower_ in prepositions and c.i > verb.i), None)
@@ -262,7 +323,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
         target = next((c for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "prep", "pcomp", "xcomp")), None)
     if target is None and lemma not in word_set("only_prep") and lemma not in word_set("told_verbs"):
         target = next((c for c in verb.children if c.dep_ in ("dobj", "xcomp") and c.i > verb.i), None)
-    if target is None or _content_noun(target) or target.tag_ == "PRP" or ({"stance", "want"}.isdisjoint(kinds) and target.dep_ == "dobj"):
+    if target is None or _content_noun(target) or ({"stance", "want", "topic"}.isdisjoint(kinds) and target.dep_ == "dobj"):
         return
     reasons = ("for", "as", "of", "over", "about", "against", "to", "that")
     after = [
@@ -271,7 +332,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
         if c.i >= target.i and (c == target or c.dep_ in ("oprd", "xcomp") or (c.dep_ == "prep" and c.lower_ in reasons))
     ]
     end = max(c.right_edge.i + 1 for c in after)
-    kind = next((k for k in ("stance", "want") if k in kinds), kinds[0])
+    kind = next((k for k in ("stance", "want", "topic") if k in kinds), kinds[0])
     yield trimmed(Frame(verb, kind, source, target.left_edge.i, end, target, None, "verb", flip or ("not" if negated else "")), doc)
 
 
@@ -282,12 +343,12 @@ def _content_noun(target: Any) -> bool:
 
 def _clause_frame(verb: Any, clause: Any, kinds: Sequence[str], source: Any, flip: str) -> Iterator[Frame]:
     kind, doc = kinds[0], verb.doc
-    if kinds[0] in ("want", "stance") and clause.dep_ != "ccomp":
+    if kind in ("want", "stance") and clause.dep_ != "ccomp":
         return
-    start, end = clause.left_edge.i, clause.right_edge.i + 1
+    start, end = clause.left_edge.i, _end_of_content(verb, clause)
     if clause.i > verb.i:
         # A clause that the parser broke in two hangs on the cue twice.
-        end = max([end, *(c.right_edge.i + 1 for c in verb.children if c.dep_ in ("ccomp", "dep") and c.i > clause.i)])
+        end = max([end, *(_end_of_content(verb, c) for c in verb.children if c.dep_ in ("ccomp", "dep") and c.i > clause.i)])
     lead = None
     if start <= verb.i < end:
         # The cue stands inside its own content: keep the part after it and remember the part before.
@@ -311,6 +372,24 @@ def _clause_frame(verb: Any, clause: Any, kinds: Sequence[str], source: Any, fli
     if child_of(clause, *_SUBJECTS) is None and lead is None and form == "clause" and clause.tag_ in ("VBZ", "VBD", "MD", "VBP"):
         form = "predicate"
     yield trimmed(Frame(verb, kind, source, start, end, clause, lead, form, flip), doc)
+
+
+def _end_of_content(verb: Any, clause: Any) -> int:
+    """End of a clause without the next report that the parser joined to it: "said that A and noted that B"."""
+    joined = [c for c in clause.children if c.i > clause.i > verb.i and c.dep_ == "conj" and _outer_cue(c) is not None]
+    return min([int(clause.right_edge.i + 1), *(int(c.left_edge.i) for c in joined)])
+
+
+def _outer_cue(verb: Any) -> Any:
+    """The cue beside which a reporting verb stands, though the parser joined it to the content: "said that A and noted that B"."""
+    if verb.dep_ != "conj" or verb.lemma_.lower() not in word_set("verbs", "say") or child_of(verb, "nsubj") is not None:
+        return None
+    clause = verb.head
+    while clause.dep_ == "conj":
+        clause = clause.head
+    outer = clause.head
+    joined = clause.dep_ == "ccomp" and outer.i < clause.i and outer.lemma_.lower() in word_set("verbs", "say")
+    return outer if joined and outer.tag_ == verb.tag_ and verb.tag_ in ("VBD", "VBZ") else None
 
 
 def _parenthetical_frame(verb: Any, source: Any, doc: Any) -> Iterator[Frame]:
@@ -346,13 +425,18 @@ def _according_frames(token: Any, doc: Any) -> Iterator[Frame]:
     yield trimmed(Frame(token, "say", source, *span, sent.root), doc)
 
 
+_PREPOSITIONS = "about against at for in of on over to toward towards with"
+"""What may follow a noun of attitude, unless its entry in the lexicon names fewer."""
+
+
 def _noun_frames(noun: Any, doc: Any) -> Iterator[Frame]:
     entry = lexicon()["nouns"][noun.lemma_.lower()]
     owner = child_of(noun, "poss")
+    telling = word_set("light_verbs") | word_set("verbs", "say")
+    if owner is not None and noun.dep_ == "dobj" and noun.head.lemma_.lower() not in telling:
+        return  # "fought his plan to sell": somebody acts on it, nobody tells it
     if owner is None and (governor := _light_verb(noun)) is not None:
         owner = source_of(governor)
-        if _unreal(governor):
-            return
     if owner is None:
         among = next((c for c in noun.children if c.dep_ == "prep" and c.lower_ in ("among", "from", "by", "of")), None)
         owner = child_of(among, "pobj") if among is not None else None
@@ -365,7 +449,10 @@ def _noun_frames(noun: Any, doc: Any) -> Iterator[Frame]:
         (
             c
             for c in noun.children
-            if c.dep_ == "prep" and c.i > noun.i and c.lower_ not in ("among", "from", "by") and child_of(c, "pobj") != owner
+            if c.dep_ == "prep"
+            and c.i > noun.i
+            and c.lower_ in (entry.get("with") or _PREPOSITIONS).split()
+            and child_of(c, "pobj") != owner
         ),
         None,
     )
@@ -409,7 +496,16 @@ def _light_verb(noun: Any) -> Any:
 
 
 def _adjective_frames(adjective: Any) -> Iterator[Frame]:
-    verb = adjective.head
+    verb: Any = adjective.head
+    maker = next((t for t in (verb, verb.head) if t.lemma_.lower() == "make"), None) if adjective.lower_ == "clear" else None
+    if maker is not None:  # "made (it) clear that P"
+        below = (
+            c for t in (maker, adjective) for c in t.children if c.i > adjective.i and c.dep_ in ("ccomp", "advcl") and _has_subject(c)
+        )
+        clause, source = next(below, None), source_of(maker)
+        if clause is not None and source is not None:
+            yield trimmed(Frame(adjective, "say", source, clause.left_edge.i, clause.right_edge.i + 1, clause), verb.doc)
+        return
     if adjective.dep_ not in ("acomp", "attr", "ROOT", "oprd") and not (adjective.dep_ == "conj" and verb.dep_ == "acomp"):
         return
     if adjective.dep_ == "ROOT" or (adjective.pos_ == "VERB" and child_of(adjective, "auxpass") is not None):
@@ -418,7 +514,7 @@ def _adjective_frames(adjective: Any) -> Iterator[Frame]:
         return
     complement = next((c for c in adjective.children if c.dep_ in ("prep", "xcomp", "ccomp") and c.i > adjective.i), None)
     source = source_of(verb)
-    if complement is None or source is None or not _is_person_like(source) or _unreal(verb):
+    if complement is None or source is None or not _is_person_like(source):
         return
     first = min([c.i for c in verb.children if c.dep_ in ("aux", "auxpass", "neg") and c.i < verb.i] + [verb.i])
     end = max(
@@ -434,9 +530,19 @@ def _that(clause: Any) -> bool:
     )
 
 
+def _conjunction(clause: Any) -> bool:
+    """Whether the clause's "that" is a conjunction and no relative pronoun, by its tag."""
+    return any(c.lower_ == "that" and c.tag_ == "IN" for c in clause.children)
+
+
 def has_to(clause: Any) -> bool:
     """Whether the clause is a to-infinitive."""
     return any(c.lower_ == "to" and c.dep_ == "aux" for c in clause.children)
+
+
+def _has_subject(clause: Any) -> bool:
+    """Whether a clause has its own subject, which the parser at times hangs on the auxiliary."""
+    return any(child_of(token, *_SUBJECTS) is not None for token in (clause, *(c for c in clause.children if c.dep_ == "aux")))
 
 
 def _is_question(clause: Any) -> bool:
@@ -456,16 +562,23 @@ def _content_clause(verb: Any) -> Any:
         ]
         # "told lawmakers that P" is at times parsed as a relative clause of the listener.
         if not clauses and verb.lemma_.lower() in word_set("verbs", "say"):
+            told = verb.lemma_.lower() in word_set("told_verbs")
             below = (t for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "dative", "prep", "npadvmod") for t in c.subtree)
-            clauses = [t for t in below if t.dep_ in ("relcl", "acl", "ccomp") and _that(t)][:1]
+            clauses = [t for t in below if t.dep_ in ("relcl", "acl", "ccomp") and _that(t) and (told or _conjunction(t))]
         if not clauses and (fronted := _fronted_clause(verb)) is not None:
             clauses = [fronted]
-    clauses = [c for c in clauses if child_of(c, *_SUBJECTS) is not None or c.tag_ in ("VBZ", "VBD", "MD", "VBP", "VB")]
+    clauses = [c for c in clauses if _has_subject(c) or c.tag_ in ("VBZ", "VBD", "MD", "VBP", "VB")]
     if verb.lemma_.lower() in word_set("naming"):
         clauses = [c for c in clauses if any(m.dep_ == "mark" for m in c.children) or c.pos_ in ("VERB", "AUX")]
     right = [c for c in clauses if c.i > verb.i]
     clauses = [c for c in clauses if c.i > verb.i or not semicolon_between(c, verb)]
     return (right or clauses or [None])[0]
+
+
+def _torn_clause(verb: Any) -> Any:
+    """The "that" right after a reporting verb whose clause the parser tore apart."""
+    doc, after = verb.doc, verb.i + 1
+    return doc[after] if after < verb.sent.end and doc[after].lower_ == "that" and doc[after].tag_ in ("IN", "WDT") else None
 
 
 def _fronted_clause(verb: Any) -> Any:
@@ -496,7 +609,7 @@ def semicolon_between(a: Any, b: Any) -> bool:
 
 def source_of(verb: Any) -> Any:
     """The noun phrase head that speaks: subject, antecedent of a relative, subject of the governing verb."""
-    token = verb
+    token = _outer_cue(verb) or verb
     if verb.tag_ == "VBN" and verb.dep_ in ("advcl", "acl", "amod") and child_of(verb, "agent", "aux", "nsubj") is None:
         return None  # "Questioned on Tuesday, ...": the speaker is not the one who asks
     for _ in range(6):
@@ -516,13 +629,35 @@ def source_of(verb: Any) -> Any:
             return token.head
         if token.dep_ == "relcl":
             return token.head if not has_to(token) else None
-        if token.dep_ in ("conj", "xcomp", "advcl", "dep") and token.head.pos_ in ("VERB", "AUX", "ADJ") and token.head.i != token.i:
+        if (
+            token.dep_ in ("conj", "xcomp", "advcl", "dep", "acomp")
+            and token.head.pos_ in ("VERB", "AUX", "ADJ")
+            and token.head.i != token.i
+        ):
             if token.dep_ == "xcomp" and child_of(token.head, "dobj") is not None and token.head.lemma_.lower() in word_set("directive"):
                 return child_of(token.head, "dobj")
             token = token.head
             continue
+        if token.dep_ == "pcomp" and token.head.lower_ in _SAME_SUBJECT and token.head.head.pos_ in ("VERB", "AUX"):
+            token = token.head.head
+            continue
         break
-    return None
+    return _stray_subject(verb)
+
+
+_SAME_SUBJECT = ("after", "before", "besides", "by", "in", "while", "without")
+"""Prepositions whose gerund has the subject of the main verb: "began by saying"."""
+
+
+def _stray_subject(verb: Any) -> Any:
+    """The speaker that the parser did not make the subject: '..., added a Democrat', or cut off by an aside."""
+    if verb.tag_ not in ("VBD", "VBZ", "VBP") or verb.lemma_.lower() not in word_set("verbs", "say"):
+        return None
+    after = next((c for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "attr", "oprd", "npadvmod", "dep", "appos")), None)
+    if after is not None and after.left_edge.i == verb.i + 1 and verb.i > 0 and verb.doc[verb.i - 1].text in (",", '"', "''", "?", "!"):
+        return after if _is_person_like(after) else None
+    before = [c for c in verb.children if c.i < verb.i and c.dep_ in ("advmod", "nmod", "npadvmod", "dep", "appos", "attr", "intj")]
+    return next((c for c in reversed(before) if _is_person_like(c)), None)
 
 
 def _negated(verb: Any) -> bool:
@@ -555,6 +690,8 @@ def _is_person_like(token: Any) -> bool:
         return bool(token.lower_ in ("his", "her", "their", "my", "our"))
     if token.tag_ in ("WP", "PRP$") or token.ent_type_ in ("PERSON", "ORG", "GPE", "NORP"):
         return True
+    if token.pos_ == "NOUN" and token.text[:1].isupper() and not token.is_sent_start:
+        return True  # a name that the tagger took for a plural: "Sanders"
     return token.pos_ == "PROPN" or token.lemma_.lower() in word_set("person_nouns") or token.lower_ in word_set("group_nouns")
 
 
@@ -577,6 +714,23 @@ def trimmed(frame: Frame, doc: Any) -> Frame:
         end -= 1
     frame.start, frame.end = start, end
     return frame
+
+
+def _holds_views(source: Any) -> bool:
+    """Whether the source can want, think or oppose: people, bodies, and the documents in which they do."""
+    return _is_person_like(source) or source.lemma_.lower() in word_set("documents")
+
+
+def _only_identifies(frame: Frame) -> bool:
+    """Whether the cue stands in a clause that tells which ones are meant: "people who want to vote early"."""
+    clause, source = frame.cue, frame.source
+    while clause.dep_ in ("conj", "xcomp", "acomp", "attr", "dobj") and clause.head.i > source.i:
+        clause = clause.head
+    if clause.dep_ not in ("relcl", "acl") or clause.head != source or source.pos_ == "PROPN":
+        return False
+    if frame.kind == "say":
+        return clause.dep_ == "acl" and source.lemma_.lower() not in word_set("documents")
+    return bool(source.doc[clause.left_edge.i - 1].text not in (",", "-", "--", "—", "–"))
 
 
 def _quote_ranges(doc: Any) -> list[tuple[int, int]]:
@@ -606,13 +760,25 @@ def _widen_to_quote(frame: Frame, quotes: Sequence[tuple[int, int]]) -> None:
     quote = _inside(frame.start, quotes)
     if quote is None or _inside(frame.cue.i, quotes) == quote:
         return
-    if frame.start > quote[0] + 1 and not frame.cue.doc[frame.start].is_sent_start:
+    if frame.start > quote[0] + 1 and frame.cue.i < quote[1] and not frame.cue.doc[frame.start].is_sent_start:
         return
     if frame.form in ("clause", "predicate") and frame.end <= quote[1] + 1 and quote[1] - quote[0] > 3:
         doc = frame.cue.doc
         frame.start, frame.end, frame.quoted = quote[0], quote[1], True
         while frame.end > frame.start and doc[frame.end - 1].text in (",", "-", "—", "."):
             frame.end -= 1
+
+
+def _mend_source(frame: Frame, quotes: Sequence[tuple[int, int]]) -> None:
+    """Whoever stands in the quote did not say it: in "...," said Anna Berg' the parser may take a noun of the quote for the subject."""
+    source, cue = frame.source, frame.cue
+    if source is None or frame.kind not in ("say", "think", "quote"):
+        return
+    spoken = _inside(source.i, quotes)
+    if not frame.start <= source.i < frame.end and (spoken is None or spoken == _inside(cue.i, quotes)):
+        return
+    after = [t for t in cue.doc[cue.i + 1 : cue.sent.end] if t.left_edge.i == cue.i + 1 and t.pos_ in ("NOUN", "PROPN", "PRON")]
+    frame.source = after[-1] if after else None
 
 
 def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[Frame]) -> Iterator[Frame]:
@@ -623,7 +789,7 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
             (
                 f
                 for f in frames
-                if f.start < end and f.end > start and _inside(f.cue.i, quotes) is None and f.kind in ("say", "think", "stance")
+                if f.start < end and f.end > start and _inside(f.cue.i, quotes) is None and f.kind in ("say", "think", "stance", "question")
             ),
             None,
         )
@@ -642,13 +808,17 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
             and source_of(t) is not None
             and not _unreal(t)
         ]
-        whole = doc[end - 1].text in ".?!," and (start < 2 or doc[start - 2].text in '.?!:"' or doc[start].text[:1].isupper())
+        closing = next((t for t in reversed(doc[start:end]) if not t.is_quote and t.text != "'"), doc[end - 1])
+        whole = closing.text[-1] in ".?!,-" and (start < 2 or doc[start - 2].text in '.?!:"' or doc[start].text[:1].isupper())
         frame = None
         if verbs:
             verb = min(verbs, key=lambda t: min(abs(t.i - end), abs(start - t.i)))
             frame = Frame(verb, "quote", source_of(verb), start, end, quoted=True)
         elif last is not None and whole and doc[start].text[:1].isupper():
             frame = Frame(last.cue, "quote", last.source, start, end, quoted=True)
+        elif whole and end + 1 < len(doc) and _closes_quote(doc[end + 1].sent.root, end):
+            root = doc[end + 1].sent.root
+            frame = Frame(root, "quote", source_of(root), start, end, quoted=True)
         elif whole and start >= 2:
             previous = doc[doc[start - 2].sent.start : start - 1]
             following = doc[end + 1 : doc[end + 1].sent.end] if end + 1 < len(doc) else previous
@@ -666,10 +836,22 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
             yield last
 
 
+def _closes_quote(verb: Any, end: int) -> bool:
+    """Whether the sentence after a quote only says whose it was: "..." Bush said of the plan."""
+    subject = child_of(verb, "nsubj")
+    return (
+        verb.lemma_.lower() in word_set("verbs", "say")
+        and subject is not None
+        and max(subject.left_edge.i, verb.i) - end <= _TAIL
+        and min(subject.left_edge.i, verb.i) == end + 1
+        and child_of(verb, "ccomp", "dobj") is None
+    )
+
+
 def _without_doubles(frames: Sequence[Frame]) -> list[Frame]:
-    """One frame per cue and place; of two frames with one source and nested content the outer stays."""
+    """One frame per cue and place; of two frames with one source and nested content the outer stays, of two kinds the stated."""
     kept: list[Frame] = []
-    for frame in sorted(frames, key=lambda f: (f.start - f.end, f.cue.i)):
+    for frame in sorted(frames, key=lambda f: (not f.stated, f.start - f.end, f.cue.i)):
         if frame.end <= frame.start:
             continue
         same = [k for k in kept if k.cue.doc is frame.cue.doc and k.start <= frame.start and frame.end <= k.end]

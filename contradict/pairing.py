@@ -71,7 +71,7 @@ class Columns:
             end=np.array([d.end.toordinal() if d and d.end else _FAR for d in dates], dtype=np.int64),
             dated=np.array([d is not None for d in dates], dtype=bool),
             source=codes([s.source for s in statements]),
-            group=np.array([s.extra.get("group") is True for s in statements], dtype=bool),
+            group=np.array([str(s.extra.get("group")).casefold() == "true" for s in statements], dtype=bool),  # CSV holds text
             claim=codes([" ".join(s.claim.split()).casefold() for s in statements]),
             span_start=np.array([s.span[0] if s.span else -1 for s in statements], dtype=np.int64),
             span_end=np.array([s.span[1] if s.span else -1 for s in statements], dtype=np.int64),

@@ -2,7 +2,8 @@
 
 Every problem of a file is collected before anything is raised, with file, line and field, so that a
 user mends a file in one go. With `on_error="skip"` the good records are returned and the problems
-are handed to `problems`. Encodings: UTF-8 with or without BOM; line ends of any kind.
+are handed to `problems`. Encodings: UTF-8 with or without BOM; of articles in text and HTML any, found out from their
+bytes. Line ends of any kind.
 """
 
 from __future__ import annotations
@@ -12,15 +13,29 @@ import io
 import json
 import logging
 import math
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from contradict.errors import InputError, MissingDependencyError, Problem
 from contradict.schema import CHANNELS, Article, DateRange, LabelledPair, Statement
 
-__all__ = ["ARTICLE_SUFFIXES", "READERS", "read_articles", "read_labelled_pairs", "read_pairs", "read_records", "read_statements"]
+__all__ = [
+    "ARTICLE_SUFFIXES",
+    "READERS",
+    "article_source",
+    "holds_articles",
+    "iter_articles",
+    "read_articles",
+    "read_labelled_pairs",
+    "read_pairs",
+    "read_records",
+    "read_statements",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -71,9 +86,29 @@ def _read_text(path: str, problems: list[Problem]) -> str:
     return text
 
 
+def _guess_encoding(path: str, data: bytes, problems: list[Problem]) -> str:
+    """Text of an article: UTF-8, else the encoding that its bytes speak for; every line end a newline."""
+    unsure: list[Problem] = []
+    text = _decode(path, data, unsure)
+    if not unsure:
+        return text
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data).best() if b"\0" not in data or data[:2] in (b"\xff\xfe", b"\xfe\xff") else None
+    if best is None:
+        problems.extend(unsure)
+        return ""
+    _log.info("%s: read as %s", path, best.encoding)
+    return str(best).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _read_jsonl(path: str, problems: list[Problem]) -> Iterator[Row]:
+    yield from _json_lines(path, _read_text(path, problems), problems)
+
+
+def _json_lines(path: str, text: str, problems: list[Problem]) -> Iterator[Row]:
     # Only "\n" ends a line: JSON strings may hold other characters that str.splitlines() breaks at.
-    for number, line in enumerate(_read_text(path, problems).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -154,7 +189,7 @@ def read_records(path: str | Path, problems: list[Problem]) -> Iterator[Row]:
     name = str(path)
     reader = _read_jsonl if name == "-" else READERS.get(Path(name).suffix.lower())
     if reader is None:
-        known = ", ".join([*READERS, *ARTICLE_SUFFIXES])
+        known = ", ".join(dict.fromkeys([*READERS, *ARTICLE_SUFFIXES]))
         problems.append(
             Problem(name, None, None, f"has an unknown suffix {Path(name).suffix!r}; known: {known}, or - for JSON Lines on stdin")
         )
@@ -352,29 +387,230 @@ def read_labelled_pairs(path: str | Path, *, on_error: str = "stop", problems: l
     return pairs
 
 
-def _html_article(path: str, data: str, date: DateRange | None) -> Article:
+_ARTICLE_KEYS: dict[str, tuple[str, ...]] = {
+    "id": ("id", "guid", "uuid"),
+    "text": ("text", "body", "content", "maintext", "articleBody", "article_body", "article"),
+    "title": ("title", "headline"),
+    "date": (
+        "date",
+        "published",
+        "published_at",
+        "publishedAt",
+        "publication_date",
+        "pub_date",
+        "pubDate",
+        "date_published",
+        "datePublished",
+        "date_publish",
+    ),
+    "outlet": ("outlet", "publisher", "publication", "newspaper", "site_name", "sitename", "source_name", "source"),
+    "url": ("url", "link", "canonical_url", "canonical_link", "source_url"),
+}
+"""Keys under which articles carry their fields; the first that has a value counts."""
+
+
+def _article_of(record: Mapping[str, Any], path: str, line: int | None, name: str, problems: list[Problem]) -> Article | None:
+    """An article from a JSON object; what is wrong with it is filed."""
+    before = len(problems)
+    values: dict[str, str | None] = {}
+    for field, keys in _ARTICLE_KEYS.items():
+        key = next((k for k in keys if record.get(k) not in (None, "", [])), None)
+        value = record.get(key) if key is not None else None
+        if isinstance(value, Mapping):
+            value = value.get("name")  # schema.org: {"@type": "Organization", "name": ...}
+        if isinstance(value, list) and field == "text" and all(isinstance(part, str) for part in value):
+            value = "\n\n".join(value)
+        if isinstance(value, int) and field in ("id", "date") and not isinstance(value, bool):
+            value = str(value)
+        if value is not None and not isinstance(value, str):
+            problems.append(Problem(path, line, key, f"is {type(value).__name__}; expected text"))
+            value = None
+        values[field] = value
+    if not (values["text"] or "").strip():
+        known = ", ".join(_ARTICLE_KEYS["text"])
+        if len(problems) == before:
+            problems.append(Problem(path, line, "text", f"is missing; an article has its text under one of: {known}"))
+        return None
+    date = None
+    if values["date"] is not None:
+        try:
+            date = DateRange.parse(values["date"][:10] if len(values["date"]) > 10 and values["date"][10] in "T " else values["date"])
+        except ValueError as error:
+            problems.append(Problem(path, line, "date", f"{error}; expected YYYY-MM-DD, with or without a time"))
+    if len(problems) > before:
+        return None
+    return Article(values["id"] or name, values["text"] or "", date, values["outlet"], values["url"], values["title"])
+
+
+def _json_articles(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:
+    text = _decode(path, data, problems)
+    try:
+        value = json.loads(text) if text else []
+    except json.JSONDecodeError as error:
+        problems.append(Problem(path, error.lineno, None, f"is not JSON ({error.msg}); expected an article, or a list of articles"))
+        return
+    except RecursionError:
+        problems.append(Problem(path, None, None, "is nested too deeply; expected an article, or a list of articles"))
+        return
+    if isinstance(value, dict) and isinstance(value.get("articles"), list):
+        value = value["articles"]
+    for number, record in enumerate(value if isinstance(value, list) else [value], start=1):
+        if not isinstance(record, dict):
+            problems.append(Problem(path, None, str(number), f"is {type(record).__name__}; expected an object with a text"))
+            continue
+        own = name if not isinstance(value, list) else f"{name}#{number}"
+        article = _article_of(record, path, None, own, problems)
+        if article is not None:
+            yield article
+
+
+def _jsonl_articles(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:
+    for line, record in _json_lines(path, _decode(path, data, problems), problems):
+        article = _article_of(record, path, line, f"{name}#{line}", problems)
+        if article is not None:
+            yield article
+
+
+def _html_article(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:
     try:
         import trafilatura
     except ImportError:
         raise MissingDependencyError("trafilatura", "articles", "reading HTML") from None
-    page = trafilatura.bare_extraction(data, with_metadata=True, include_comments=False)
-    if page is None or not page.text:
-        return Article(path, "")
-    published = DateRange.parse(page.date) if page.date else None
-    return Article(path, page.text, date or published, outlet=page.sitename, url=page.url, title=page.title)
+    page = trafilatura.bare_extraction(_guess_encoding(path, data, problems), with_metadata=True, include_comments=False)
+    if page is not None and page.text:
+        published = DateRange.parse(page.date) if page.date else None
+        yield Article(name, page.text, published, outlet=page.sitename, url=page.url, title=page.title)
 
 
-def _text_article(path: str, data: str, date: DateRange | None) -> Article:
-    return Article(path, data, date)
+def _text_article(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:
+    yield Article(name, _guess_encoding(path, data, problems))
 
 
-ARTICLE_SUFFIXES: dict[str, Callable[[str, str, DateRange | None], Article]] = {
+def _docx_article(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:
+    try:
+        import docx
+    except ImportError:
+        raise MissingDependencyError("python-docx", "documents", "reading Word files") from None
+    try:
+        document = docx.Document(io.BytesIO(data))
+    except Exception as error:  # the library lets errors of zipfile, lxml and its own through
+        problems.append(Problem(path, None, None, f"is not a Word document ({type(error).__name__}); save it as .docx or .txt"))
+        return
+    text = "\n".join(paragraph.text for paragraph in document.paragraphs)
+    yield Article(name, text, title=document.core_properties.title or None)
+
+
+def _pdf_article(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:
+    try:
+        import pypdf
+    except ImportError:
+        raise MissingDependencyError("pypdf", "documents", "reading PDF") from None
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and not reader.decrypt(""):
+            problems.append(Problem(path, None, None, "is locked with a password; save it without one or as .txt"))
+            return
+        pages = [page.extract_text() for page in reader.pages]
+        title = reader.metadata.title if reader.metadata else None
+    except Exception as error:  # a broken file can raise almost anything out of the parser
+        problems.append(Problem(path, None, None, f"is not a readable PDF ({type(error).__name__}); save it as .txt"))
+        return
+    yield Article(name, _reflowed("\n".join(pages)), title=title or None)
+
+
+def _reflowed(text: str) -> str:
+    """Paragraphs of a text whose lines break where the page ended.
+
+    A line goes on in the next one unless it is blank or both short (under 3/4 of the longest) and at the end of a
+    sentence; a word cut by a hyphen is joined.
+    """
+    lines = [line.strip() for line in text.split("\n")]
+    longest = max(map(len, lines), default=0)
+    out = ""
+    for line in lines:
+        if not line:
+            out = out.rstrip() + "\n\n"
+        elif re.search(r"[a-z]-$", out) and line[:1].islower():
+            out = out[:-1] + line
+        else:
+            out += (" " if out and not out.endswith("\n") else "") + line
+        if 0 < len(line) < 0.75 * longest and re.search(r"[.!?][\"”'’)]*$", line):
+            out += "\n"
+    return out.strip()
+
+
+ARTICLE_SUFFIXES: dict[str, Callable[[str, str, bytes, list[Problem]], Iterator[Article]]] = {
     ".txt": _text_article,
     ".md": _text_article,
     ".html": _html_article,
     ".htm": _html_article,
+    ".json": _json_articles,
+    ".jsonl": _jsonl_articles,
+    ".ndjson": _jsonl_articles,
+    ".docx": _docx_article,
+    ".pdf": _pdf_article,
 }
-"""Article readers by suffix: (id, decoded file, date given by the user) -> Article."""
+"""Article readers by suffix: (path, default id, bytes of the file, problems) -> articles."""
+
+
+def holds_articles(path: str | Path) -> bool:
+    """Whether a file holds articles: by its suffix, and JSON Lines by its first record, which names an actor if it is a statement."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in READERS:
+        return suffix in ARTICLE_SUFFIXES
+    if suffix not in ARTICLE_SUFFIXES:
+        return False
+    ignored: list[Problem] = []
+    try:
+        with Path(path).open("rb") as file:
+            first = next((line for line in file if line.strip()), b"")
+    except OSError:
+        return False
+    record = next(iter(_json_lines(str(path), first.decode("utf-8-sig", "replace"), ignored)), (0, {}))[1]
+    return "actor" not in record and any(record.get(key) for key in _ARTICLE_KEYS["text"])
+
+
+def iter_articles(paths: Iterable[str | Path], problems: list[Problem], *, date: DateRange | None = None) -> Iterator[Article]:
+    """Read articles one after the other, so that memory holds one file at a time; what is wrong is filed in `problems`.
+
+    Args:
+        paths: Files; their suffixes choose the reader.
+        problems: Receives what is wrong with a file or record; the others are read all the same.
+        date: Day of publication of all of them, stronger than what a file says of itself.
+
+    Raises:
+        MissingDependencyError: A format needs a package that is not installed.
+    """
+    names = [str(p) for p in paths]
+    same_name = Counter(Path(p).name for p in names)
+    seen: dict[str, str] = {}
+    for path in names:
+        reader = ARTICLE_SUFFIXES.get(Path(path).suffix.lower())
+        if reader is None:
+            problems.append(Problem(path, None, None, f"has an unknown suffix; articles are {', '.join(ARTICLE_SUFFIXES)}"))
+            continue
+        before, count = len(problems), 0
+        data = _read_bytes(path, problems)
+        name = Path(path).name
+        for article in reader(path, name if same_name[name] == 1 else path, data, problems) if len(problems) == before else ():
+            if not article.text.strip():
+                continue
+            count += 1
+            if article.id in seen:
+                problems.append(Problem(path, None, "id", f"{article.id!r} was used before in {seen[article.id]}; ids must be unique"))
+                continue
+            seen[article.id] = path
+            yield replace(article, date=date or article.date)
+        if not count and len(problems) == before:
+            problems.append(Problem(path, None, None, "holds no article text; save the page with its text or as .txt"))
+
+
+def article_source(
+    paths: Iterable[str | Path], problems: list[Problem], *, date: DateRange | None = None
+) -> Callable[[], Iterator[Article]]:
+    """What reads the files anew each time it is called, for `extract_corpus`; problems are filed the first time only."""
+    names, sinks = [str(p) for p in paths], iter([problems])
+    return lambda: iter_articles(names, next(sinks, []), date=date)
 
 
 def read_articles(
@@ -384,35 +620,20 @@ def read_articles(
     on_error: str = "stop",
     problems: list[Problem] | None = None,
 ) -> list[Article]:
-    """Read articles from .txt, .md or .html files.
+    """Read articles from .txt, .md, .html, .json, .jsonl, .docx or .pdf files.
 
     Args:
-        source: One path or several. The file name is the id of the article; of files with the same
+        source: One path or several. The file name is the id of an article that has none; of files with the same
             name the whole path is.
-        date: Day of publication of all of them, stronger than what a page says of itself.
+        date: Day of publication of all of them, stronger than what a file says of itself.
         on_error: "stop" raises all problems together, "skip" keeps the good articles.
         problems: With "skip", receives what was skipped.
 
     Raises:
         InputError: Something is wrong and `on_error` is "stop".
-        MissingDependencyError: A page is HTML and trafilatura is not installed.
+        MissingDependencyError: A format needs a package that is not installed.
     """
-    paths = [str(source)] if isinstance(source, str | Path) else [str(p) for p in source]
-    names = [Path(p).name for p in paths]
     found: list[Problem] = []
-    articles = []
-    for path, name in zip(paths, names, strict=True):
-        reader = ARTICLE_SUFFIXES.get(Path(path).suffix.lower())
-        if reader is None:
-            found.append(Problem(path, None, None, f"has an unknown suffix; articles are {', '.join(ARTICLE_SUFFIXES)}"))
-            continue
-        text = _read_text(path, found)
-        if not text:
-            continue
-        article = reader(name if names.count(name) == 1 else path, text, date)
-        if article.text.strip():
-            articles.append(article)
-        else:
-            found.append(Problem(path, None, None, "holds no article text; save the page with its text or as .txt"))
+    articles = list(iter_articles([source] if isinstance(source, str | Path) else source, found, date=date))
     _settle(found, on_error, problems)
     return articles

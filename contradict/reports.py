@@ -255,9 +255,38 @@ def _statement_columns(statements: Iterable[Statement]) -> list[str]:
     return [*_STATEMENT_FIELDS, *dict.fromkeys(k for s in statements for k in s.extra)]
 
 
-def write_statements(statements: Sequence[Statement], suffix: str, file: IO[bytes]) -> None:
-    """Write statements as .jsonl, .csv or .parquet; `read_statements` reads them back."""
-    write_records([s.to_record() for s in statements], _statement_columns(statements), suffix, file)
+def write_statements(statements: Iterable[Statement], suffix: str, file: IO[bytes]) -> None:
+    """Write statements as .jsonl (one at a time), .csv or .parquet; `read_statements` reads them back."""
+    if suffix in (".jsonl", ".ndjson"):
+        for statement in statements:
+            file.write(_json_line(statement.to_record()))
+        return
+    rows = list(statements)
+    write_records([s.to_record() for s in rows], _statement_columns(rows), suffix, file)
+
+
+def write_explanations(statements: Iterable[Statement], file: IO[bytes]) -> None:
+    """Write which rule read each statement from which words, as text to look through.
+
+    Args:
+        statements: Statements extracted with `explain=True`.
+        file: Where the text goes, as UTF-8.
+    """
+    for s in statements:
+        why = s.extra.get("why", {})
+        lines = {
+            "sentence": s.sentence,
+            "frame": f'{why.get("frame")}, cue "{why.get("cue")}"',
+            "actor": f'"{s.speaker}" ({why.get("actor")})',
+            "content": f'"{s.text}"',
+            "channel": why.get("channel") + (f' "{s.channel_evidence}"' if s.channel_evidence else ""),
+            "date": f'{s.date} from "{why.get("date")}"' if s.date is not None else None,
+            "condition": s.condition,
+            "reported by": " <- ".join(s.attribution),
+            "claim": s.claim,
+        }
+        text = [f"{s.id}  {s.actor}, {s.channel}", *(f"  {name:<12}{value}" for name, value in lines.items() if value)]
+        file.write(("\n".join(text) + "\n\n").encode())
 
 
 def _flat(finding: Finding) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 
 import contradict
 from contradict import cli
+from contradict.detector import read_inputs
 from tests.conftest import ROOT, SEEDS
 
 
@@ -77,13 +78,62 @@ def test_extract_writes_statements_that_scan_reads(capsys, tmp_path):
     path = tmp_path / "s.jsonl"
     code, _, err = call(capsys, "extract", SEEDS / "ceasefire.txt", "--date", "2023-12-23", "-o", path)
     assert code == 0
-    assert "statements from 1 of 1 articles" in err
+    assert "statements from 1 articles" in err
     text = (SEEDS / "ceasefire.txt").read_text()
     for statement in contradict.read_statements(path):
         assert text[slice(*statement.span)] == statement.text
     code, out, _ = call(capsys, "scan", path, "--format", "jsonl", "--device", "cpu")
     assert code == 0
     assert json.loads(out.splitlines()[0])["a"]["actor"] == "Vladimir Putin"
+
+
+def test_explain_shows_the_rule_and_its_words(capsys, tmp_path):
+    code, out, _ = call(capsys, "extract", SEEDS / "ceasefire.txt", "--date", "2023-12-23", "--explain")
+    assert code == 0
+    assert 'frame       attitude noun, cue "word"' in out
+    path = tmp_path / "s.jsonl"
+    assert call(capsys, "extract", SEEDS / "ceasefire.txt", "--date", "2023-12-23", "--explain", "-o", path)[0] == 0
+    told = contradict.read_statements(path)
+    assert [s.id for s in told] == [block.split("  ")[0] for block in out.strip().split("\n\n")]
+    assert all(s.extra["why"]["cue"] for s in told)
+
+
+def test_corrections_made_by_hand_are_taken_as_they_are(tmp_path):
+    path = tmp_path / "s.jsonl"
+    article = contradict.Article("a", "Thomas Oduya said that the port is shut. Oduya said that the dam is full.")
+    rows = [s.to_record() for s in contradict.extract_statements(article)]
+    assert [r["actor"] for r in rows] == ["Thomas Oduya", "Thomas Oduya"]
+    # Somebody finds that the second is his brother, that it was said in private, and in May.
+    rows[1] |= {"actor": "Oduya", "channel": "private", "date": "2021-05", "proposition": "The dam is not full."}
+    path.write_text("\n".join(map(json.dumps, rows)))
+    read = read_inputs([path])
+    assert [s.to_record() for s in read] == rows
+    assert [s.actor for s in read_inputs([path], aliases={"Ben Oduya": ["Oduya"]})] == ["Thomas Oduya", "Ben Oduya"]
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(capsys, tmp_path):
+    good, bad, out = tmp_path / "good.txt", tmp_path / "bad.json", tmp_path / "s.jsonl"
+    good.write_text("Inge Holt said that the port is shut.")
+    bad.write_text("{broken")
+    code, _, err = call(capsys, "extract", bad, good, "-o", out)
+    assert code == 1
+    assert f"{bad}:1: is not JSON" in err
+    assert [s.text for s in contradict.read_statements(out)] == ["the port is shut"]
+    code, _, err = call(capsys, "extract", bad, good, "-o", out, "--on-error", "skip")
+    assert code == 0
+    assert "skipped: " in err
+
+
+def test_workers_change_nothing_but_the_time(capsys, tmp_path):
+    files = []
+    for i in range(12):
+        files.append(tmp_path / f"{i}.txt")
+        files[-1].write_text(
+            f"Inge Holt said on day {i} that the port is shut. " + "Nothing else was said. " * i + ("Holt wept." if i % 2 else "")
+        )
+    one = call(capsys, "extract", *files)
+    assert one[0] == 0
+    assert call(capsys, "extract", *files, "--workers", "2") == one
 
 
 def test_pairs_counts_without_a_model():
@@ -163,7 +213,7 @@ def test_evaluate_prints_and_writes_all_figures(capsys, tmp_path):
         (("scan", "seeds/statements.jsonl", "--rule", "any"), 2, "unknown pairing rule"),
         (("scan", "seeds/statements.jsonl", "--direction", "up"), 2, "expected one of forward, both"),
         (("scan", "seeds/ceasefire.txt", "--date", "soon"), 2, "--date: 'soon' is not"),
-        (("extract", "seeds/statements.jsonl"), 1, "unknown suffix; articles are .txt"),
+        (("extract", "seeds/statements.csv"), 1, "unknown suffix; articles are .txt"),
     ],
 )
 def test_errors_have_their_exit_code_and_one_clear_line(capsys, monkeypatch, args, code, says):

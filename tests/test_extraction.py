@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import builtins
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contradict import frames
+from contradict import frames, pairing
 from contradict.dates import find_dates
 from contradict.errors import MissingDependencyError
 from contradict.extraction import extract_statements, find_attributions
 from contradict.schema import CHANNELS, Article, DateRange
+from tests.conftest import SEEDS
 
 DAY = DateRange.parse("2021-06-18")  # a Friday
 OPEN = DateRange(None, DAY.end)
@@ -120,6 +122,28 @@ def test_groups_keep_their_words():
     assert (statement.actor, statement.extra["group"]) == ("Norwegian officials", True)
 
 
+@pytest.mark.parametrize("who", ["Western officials", "The committee", "One adviser", "Two people briefed on the matter"])
+def test_the_unnamed_of_two_articles_are_never_paired(who):
+    texts = (f"{who} said that the port is shut.", f"{who} said that the port is open.")
+    statements = extract_statements([Article(name, text, DAY) for name, text in zip("ab", texts, strict=True)])
+    assert len(statements) == 2
+    assert all(s.extra["group"] is True for s in statements)
+    assert len(pairing.candidate_pairs(statements)) == 0
+
+
+def test_people_of_one_surname_and_those_around_them_stay_apart():
+    text = (
+        "Thomas Oduya said that the port is shut. Mary Oduya said that the dam is full.\n\n"
+        "Ms. Oduya warned that the ferry is late. Mr. Oduya's wife said that the bridge is safe. "
+        "Oduya's lawyer said that the road is closed.\n\nOduya said that the mine is old."
+    )
+    by = {s.text: s.actor for s in read(text)}
+    assert by["the port is shut"] == "Thomas Oduya"
+    assert by["the dam is full"] == by["the ferry is late"] == "Mary Oduya"
+    for said in ("the bridge is safe", "the road is closed", "the mine is old"):
+        assert by.get(said) not in ("Thomas Oduya", "Mary Oduya")
+
+
 def test_an_outlet_reports_and_is_never_the_actor():
     statements = read("The New York Times reported that Inge Holt told aides that the dam is unsafe.")
     assert {s.actor for s in statements} == {"Inge Holt"}
@@ -160,6 +184,10 @@ def test_the_user_names_the_cast():
         ("Inge Holt is ready for talks.", "Inge Holt is ready for talks."),
         ("Inge Holt opposes the sale.", "Inge Holt opposes the sale."),
         ("Inge Holt called the sale a mistake.", "The sale is a mistake."),
+        ("The sale was rejected by Inge Holt.", "Inge Holt rejects the sale."),
+        ("Inge Holt has made it clear that the port is shut.", "The port is shut."),
+        ("Inge Holt hoped that the port would be shut.", "Inge Holt hoped that the port would be shut."),
+        ("Inge Holt does not support the sale.", "Inge Holt does not support the sale."),
     ],
 )
 def test_propositions_stand_alone(sentence, proposition):
@@ -175,11 +203,46 @@ def test_propositions_stand_alone(sentence, proposition):
         "Inge Holt may say that the port is shut.",
         "Inge Holt declined to say whether the port is shut.",
         "Inge Holt declined to comment.",
+        "Inge Holt should announce that the port is shut.",
+        "Inge Holt did not criticize the sale of the port.",
+        "Inge Holt discussed the sale of the port.",
+        "Inge Holt asked how long the port would be shut.",
+        '"Will the port be shut for good?" Inge Holt asked.',
         "Did Inge Holt say that the port is shut?",
     ],
 )
 def test_what_was_not_said_is_no_statement(sentence):
     assert [s for s in read(sentence) if s.actor == "Inge Holt"] == []
+
+
+def test_a_report_joined_to_the_content_is_a_report_of_its_own():
+    text = "Inge Holt said that the port is shut and added that the dam is full."
+    assert [(s.actor, s.text) for s in read(text)] == [("Inge Holt", "the port is shut"), ("Inge Holt", "the dam is full")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"The port will never be sold," said Inge Holt, the mayor.',
+        '"The port will never be sold," added a city councillor.',
+        '"Who would buy such a port?" Lars Vint said of the sale in June, when the council had met behind closed doors twice.',
+    ],
+)
+def test_nobody_in_a_quote_is_its_speaker(text):
+    for a in find_attributions(Article("a", text)):
+        quote = text.index('"', 1)
+        assert a.cue[0] > quote
+        assert a.source[0] > quote
+
+
+def test_a_speaker_before_a_colon_speaks():
+    (statement,) = read("Inge Holt: We will never sell the port, and the council knows it.")
+    assert (statement.actor, statement.text) == ("Inge Holt", "We will never sell the port, and the council knows it")
+
+
+def test_a_relative_clause_that_tells_which_ones_is_no_statement():
+    assert read("People who oppose the sale met in the harbour.") == []
+    assert [s.actor for s in read("Inge Holt, who opposes the sale, was in the harbour.")] == ["Inge Holt"]
 
 
 def test_coordinated_clauses_are_two_statements():
@@ -282,6 +345,51 @@ def test_any_text_can_be_searched_for_dates(text):
     phrases = find_dates(text, DAY.end, previous=DAY)
     assert all(0 <= p.start < p.end <= len(text) for p in phrases)
     assert all(a.end <= b.start for a, b in itertools.pairwise(phrases))
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "date"),
+    [
+        ("It began in February 2019. In the fall of that year he gave in.", "the fall of that year", "2019-09/2019-11"),
+        ("He was elected in 2019 and resigned the same year.", "the same year", "2019"),
+        ("He met her in March of 2019; that same year he left.", "that same year", "2019"),
+        ("In the fall of 2019 he gave in, and the following spring he left.", "the following spring", "2020-03/2020-05"),
+        ("In May 2019 he gave in, and the following month he left.", "the following month", "2019-06"),
+        ("In December 2019 he gave in, and the following January he left.", "the following January", "2020-01"),
+        ("In 2019 he gave in. The next year he left.", "The next year", "2020"),
+        ("In the winter of 2019 he left.", "the winter of 2019", "2019-12/2020-02"),
+    ],
+)
+def test_that_year_is_the_year_named_before(text, phrase, date):
+    found = {text[d.start : d.end]: str(d.date) for d in find_dates(text, DAY.end)}
+    assert found[phrase] == date
+
+
+@pytest.mark.parametrize(
+    "words", ["in the fall of that year", "the same year", "the following spring", "the next year", "in June of that year"]
+)
+def test_that_year_is_never_guessed(words):
+    assert find_dates(f"He left {words}.", DAY.end) == []
+    assert [d.year for d in find_dates(f"He left {words}, before the war of 2020.", DAY.end)] == [2020]
+
+
+def test_the_fall_of_that_year_of_the_seed_article():
+    text = (SEEDS / "ceasefire.txt").read_text(encoding="utf-8")
+    (statement,) = [s for s in extract_statements(Article("a", text, DateRange.parse("2023-12-23"))) if "armistice" in s.claim]
+    assert str(statement.date) == "2022-09/2022-11"
+
+
+# Why --------------------------------------------------------------------------------------------------------
+
+
+def test_each_statement_tells_which_rule_read_which_words():
+    text = "Inge Holt told aides on Tuesday that the port is shut. She denied that the dam was sold, according to two officials."
+    plain, told = read(text), extract_statements(Article("art", text, DAY), explain=True)
+    assert [replace(s, extra={k: v for k, v in s.extra.items() if k != "why"}) for s in told] == plain
+    assert told[0].extra["why"] == {"frame": "clause", "cue": "told", "actor": "name", "channel": "cue", "date": "Tuesday"}
+    assert told[1].extra["why"]["actor"] == "pronoun"
+    for s in told:
+        assert s.extra["why"]["cue"] in s.sentence
 
 
 # Installation -----------------------------------------------------------------------------------------------

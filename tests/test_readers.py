@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import contradict as ct
 from contradict.errors import InputError
+from contradict.readers import holds_articles
 from contradict.reports import write_statements
 from tests.conftest import SEEDS
 
@@ -215,3 +216,140 @@ def test_html_article_keeps_body_and_date_and_drops_navigation(tmp_path):
     assert "no village would have to move" in article.text
     assert "Sport" not in article.text
     assert str(article.date) == "2022-05-04"
+
+
+RECORD = {
+    "headline": "Dam vote",
+    "body": "The dam holds.",
+    "published_at": "2022-05-04T10:00:00Z",
+    "publisher": {"name": "The Courier"},
+    "link": "u",
+}
+
+
+@pytest.mark.parametrize("name", ["a.json", "list.json", "wrapped.json", "a.jsonl"])
+def test_articles_with_metadata_keep_it(tmp_path, name):
+    value = {"a.json": RECORD, "list.json": [RECORD], "wrapped.json": {"articles": [RECORD]}, "a.jsonl": RECORD}[name]
+    path = write(tmp_path / name, json.dumps(value))
+    (article,) = ct.read_articles(path)
+    assert (article.title, article.text, str(article.date), article.outlet, article.url) == (
+        "Dam vote",
+        "The dam holds.",
+        "2022-05-04",
+        "The Courier",
+        "u",
+    )
+    assert article.id.startswith(name)
+    (dated,) = ct.read_articles(path, date=ct.DateRange.parse("2020-01-02"))
+    assert str(dated.date) == "2020-01-02"
+
+
+@pytest.mark.parametrize("key", ["text", "body", "content", "maintext", "articleBody"])
+def test_the_text_may_stand_under_several_names(tmp_path, key):
+    assert ct.read_articles(write(tmp_path / "a.json", json.dumps({key: "The dam holds.", "id": 7})))[0].id == "7"
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "field", "says"),
+    [
+        (['{"title": "x"}'], 1, "text", "is missing"),
+        (['{"text": "x"}', '{"text": 3}'], 2, "text", "is int"),
+        (['{"text": "x", "date": "soon"}'], 1, "date", "expected YYYY-MM-DD"),
+        (["{broken"], 1, None, "is not JSON"),
+        (['{"id": "a", "text": "x"}', '{"id": "a", "text": "y"}'], None, "id", "was used before"),
+    ],
+)
+def test_a_wrong_article_is_named_with_line_and_field_and_the_others_are_read(tmp_path, lines, line, field, says):
+    path = write(tmp_path / "a.jsonl", *lines, '{"id": "good", "text": "The dam holds."}')
+    with pytest.raises(InputError) as caught:
+        ct.read_articles(path)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.field) == (line, field)
+    assert says in problem.message
+    assert ct.read_articles(path, on_error="skip", problems=[])[-1].id == "good"
+
+
+def test_json_lines_of_statements_are_told_from_articles(tmp_path):
+    assert holds_articles(write(tmp_path / "a.jsonl", "", json.dumps(RECORD)))
+    assert not holds_articles(SEEDS / "statements.jsonl")
+    assert not holds_articles(write(tmp_path / "b.jsonl", "{broken"))
+    assert not holds_articles("-")
+    assert holds_articles("none.pdf")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_an_article_may_have_any_encoding(tmp_path, encoding, newline):
+    text = "La ministre a dit qu’elle ne céderait rien. « Le barrage tient », a déclaré Zoé Lefèvre à Besançon, où l’été fut très sec."
+    (article,) = ct.read_articles(write(tmp_path / "a.txt", text, text, encoding=encoding, newline=newline))
+    assert article.text == f"{text}\n{text}"
+
+
+def test_word_file_gives_its_paragraphs_and_title(tmp_path):
+    docx = pytest.importorskip("docx")
+    document = docx.Document()
+    document.core_properties.title = "Dam vote"
+    document.add_paragraph("The minister said that the dam would be built.")
+    document.add_paragraph("No village would have to move.")
+    document.save(tmp_path / "a.docx")
+    (article,) = ct.read_articles(tmp_path / "a.docx")
+    assert article.title == "Dam vote"
+    assert article.text == "The minister said that the dam would be built.\nNo village would have to move."
+
+
+def pdf(*lines: str) -> bytes:
+    """A one-page PDF with each line on a line of its own."""
+    shown = b" ".join(b"(" + line.encode("latin-1").replace(b"(", b"") + b") ' " for line in lines)
+    stream = b"BT /F1 12 Tf 14 TL 50 750 Td " + shown + b" ET"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    out, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    return out + b"xref\n0 6\n0000000000 65535 f \n%strailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (table, len(out))
+
+
+def test_pdf_gives_whole_sentences(tmp_path):
+    pytest.importorskip("pypdf")
+    path = tmp_path / "a.pdf"
+    path.write_bytes(
+        pdf(
+            "The minister said that the dam would be built before the",
+            "end of the year, and that no vil-",
+            "lage would move.",
+            "Engineers disagreed.",
+        )
+    )
+    (article,) = ct.read_articles(path)
+    assert (
+        article.text.split("\n")[0]
+        == "The minister said that the dam would be built before the end of the year, and that no village would move."
+    )
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".pdf"])
+def test_a_broken_document_is_named_and_the_others_are_read(tmp_path, suffix):
+    bad = tmp_path / f"bad{suffix}"
+    bad.write_bytes(b"PK not a document")
+    good = write(tmp_path / "good.txt", "The dam holds.")
+    problems = []
+    assert [a.id for a in ct.read_articles([bad, good], on_error="skip", problems=problems)] == ["good.txt"]
+    assert [p.path for p in problems] == [str(bad)]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from([".json", ".jsonl", ".docx", ".pdf", ".html", ".md"]))
+def test_any_bytes_of_an_article_end_in_articles_or_named_problems(tmp_path_factory, data, suffix):
+    path = tmp_path_factory.mktemp("bytes") / f"x{suffix}"
+    path.write_bytes(data)
+    problems = []
+    articles = ct.read_articles(path, on_error="skip", problems=problems)
+    assert articles or problems
+    assert all(p.path == str(path) for p in problems)
