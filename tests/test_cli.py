@@ -40,7 +40,7 @@ def call(capsys, *args):
 @pytest.mark.parametrize("command", ["", *cli._COMMANDS])
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as left:
-        cli.main([*([command] if command else []), "--help"])
+        cli.main([*command.split(), "--help"])
     assert left.value.code == 0
     assert "example: contradict" in capsys.readouterr().out
 
@@ -151,6 +151,67 @@ def test_evaluate_prints_and_writes_all_figures(capsys, tmp_path):
     code, _, err = call(capsys, "evaluate", SEEDS / "labelled_pairs.jsonl", "--where", "label=none")
     assert code == 2
     assert "no pair is left" in err
+
+
+def test_a_dismissed_finding_does_not_come_back_and_an_edited_text_brings_it_back(capsys, tmp_path):
+    ledger, reviews, given = tmp_path / "l.sqlite", tmp_path / "r.jsonl", tmp_path / "s.jsonl"
+    given.write_text((SEEDS / "statements.jsonl").read_text())
+
+    def scan(*flags):
+        code, out, err = call(capsys, "scan", given, "--format", "jsonl", "--device", "cpu", "--ledger", ledger, *flags)
+        assert (code, err) == (0, "")
+        return [json.loads(line) for line in out.splitlines()]
+
+    first, *rest = scan()
+    pair = first["a"]["id"], first["b"]["id"]
+    review = {"a": first["b"], "b": first["a"], "label": "compatible", "reviewed": "2024-05-01T09:30:00Z", "note": "a quotation"}
+    reviews.write_text(json.dumps(review) + "\n")
+    assert call(capsys, "review", "import", reviews, "--ledger", ledger)[::2] == (0, f"{ledger}: 1 of 1 reviews were new or changed\n")
+    assert scan() == rest
+    assert scan("--show-dismissed") == [first, *rest]
+    code, out, err = call(capsys, "review", "list", "--ledger", ledger)
+    assert (code, out) == (0, f"2024-05-01 09:30  compatible     {pair[1]} x {pair[0]}  a quotation\n")
+    assert err == "1 reviews, 1 of them dismissed\n"
+    exported = tmp_path / "pairs.jsonl"
+    assert call(capsys, "review", "export", "--ledger", ledger, "-o", exported)[0] == 0
+    (labelled,) = contradict.read_labelled_pairs(exported)
+    assert (labelled.premise, labelled.hypothesis, labelled.label) == (first["b"]["text"], first["a"]["text"], "compatible")
+    assert call(capsys, "review", "import", exported, "--ledger", ledger)[2] == f"{ledger}: 0 of 1 reviews were new or changed\n"
+    given.write_text(
+        given.read_text().replace(
+            json.dumps(first["a"]["text"], ensure_ascii=False)[:-2], json.dumps(first["a"]["text"], ensure_ascii=False)[:-2] + " !"
+        )
+    )
+    assert pair in {(f["a"]["id"], f["b"]["id"]) for f in scan()}
+
+
+def test_a_ledger_that_is_missing_is_made_by_import_only(capsys, tmp_path):
+    for action in ("list", "export"):
+        code, _, err = call(capsys, "review", action, "--ledger", tmp_path / "none.sqlite")
+        assert code == 1
+        assert "no such ledger" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calibrate_writes_what_other_commands_take(capsys, tmp_path):
+    path = tmp_path / "calibration.json"
+    pairs = SEEDS / "labelled_pairs.jsonl"
+    code, out, _ = call(capsys, "calibrate", pairs, "-o", path, "--device", "cpu", "--base-rate", "0.1", "--false-alarms", "0.1")
+    assert code == 0
+    assert "expected_precision_0.1" in out
+    record = json.loads(path.read_text())
+    assert record["fitted"]["on"] == "60 pairs, 24 of them conflicts"
+    code, out, _ = call(capsys, "evaluate", pairs, "--calibration", path, "--resamples", "0", "--device", "cpu")
+    assert code == 0
+    assert f"flagged from {record['threshold']:g} on" in out
+    (specificity,) = [float(line.split()[1]) for line in out.splitlines() if line.startswith("specificity_conflict ")]
+    assert specificity >= 0.9
+    path.write_text(json.dumps(record | {"fitted": {"model_sha256": "0"}}))
+    code, _, err = call(capsys, "scan", SEEDS / "statements.jsonl", "--calibration", path, "--device", "cpu")
+    assert code == 2
+    assert "fitted to other weights" in err
+    code, _, err = call(capsys, "scan", SEEDS / "statements.jsonl", "--calibration", tmp_path / "none.json", "--device", "cpu")
+    assert (code, "no such file" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
