@@ -332,12 +332,12 @@ def _score(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from contradict import evaluation, reports
+    from contradict import evaluation, evaluation_report, reports
     from contradict.calibration import Calibrator
     from contradict.readers import read_labelled_pairs
 
     config = _config(args)
-    _check_output(args, (".json",))
+    suffix = _check_output(args, (".json", ".html"))
     problems: list[Problem] = []
     pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
     _report_skipped(problems)
@@ -348,7 +348,10 @@ def _evaluate(args: argparse.Namespace) -> None:
         pairs = [p for p in pairs if str(p.extra.get(column, p.label if column == "label" else "")) == value]
         if not pairs:
             raise ConfigError(f"--where {condition}: no pair is left; check the column and the value")
-    results = {}
+    resamples, group = getattr(args, "resamples", 1000), getattr(args, "group", None)
+    models: dict[str, dict[str, Any]] = {}
+    predictions: dict[str, evaluation.Predictions] = {}
+    evaluations: dict[str, evaluation.Evaluation] = {}
     for name in getattr(args, "model", None) or [config.model]:
         model = contradict.load_model(name, device=config.device, threads=config.threads)
         calibrator = Calibrator.of(model, config.calibration)
@@ -361,21 +364,44 @@ def _evaluate(args: argparse.Namespace) -> None:
                 progress=progress,
             )
         threshold = config.threshold if config.threshold is not None else calibrator.threshold
+        predicted = evaluation.Predictions(scores, calibrator.probability(scores.conflict()), threshold)
         result = evaluation.evaluate(
-            pairs,
-            scores,
-            calibrator.probability(scores.conflict()),
-            threshold=threshold,
-            slices=getattr(args, "slices", ()),
-            group=getattr(args, "group", None),
-            resamples=getattr(args, "resamples", 1000),
+            pairs, scores, predicted.probability, threshold=threshold, slices=getattr(args, "slices", ()), resamples=resamples, group=group
         )
         print(f"{model.name} on {args.input} ({len(pairs):,} pairs)\n{result.table()}\n")
-        results[model.name] = {"sha256": model.fingerprint, "calibrated": bool(calibrator.fitted), **result.to_record()}
-    if hasattr(args, "output"):
-        record = {"pairs": args.input, "where": getattr(args, "where", []), "direction": config.direction, "models": results}
-        with reports.atomic_path(args.output) as path:
-            path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        models[model.name] = {"sha256": model.fingerprint, "calibrated": bool(calibrator.fitted)}
+        predictions[model.name], evaluations[model.name] = predicted, result
+    first, *others = predictions
+    differences = {
+        (first, other): evaluation.paired_difference(
+            pairs, predictions[first], predictions[other], metrics=evaluation_report.DIFFERENCES, resamples=resamples, group=group
+        )
+        for other in others
+    }
+    for (_, other), figures in differences.items():
+        shown = ", ".join(f"{name} {m.value:+.3f} ({m.low:+.3f} .. {m.high:+.3f})" for name, m in figures.items())
+        print(f"{other} minus {first}: {shown}\n")
+    if not suffix:
+        return
+    flat = list(evaluation_report.rows(evaluations, differences))
+    record = {
+        "pairs": args.input,
+        "where": getattr(args, "where", []),
+        "direction": config.direction,
+        "models": {name: models[name] | result.to_record() for name, result in evaluations.items()},
+        "differences": list(evaluation_report.rows({}, differences)),
+    }
+    target = Path(args.output)
+    with reports.atomic_path(target if suffix == ".json" else target.with_suffix(".json")) as path:
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if suffix == ".html":
+        with reports.atomic_path(target.with_suffix(".csv")) as path, path.open("wb") as file:
+            reports.write_records(flat, list(flat[0]), ".csv", file)
+        page = evaluation_report.html_page(
+            pairs, evaluations, predictions, differences, models=models, source=args.input, where=getattr(args, "where", [])
+        )
+        with reports.atomic_path(target) as path:
+            path.write_text(page, encoding="utf-8")
 
 
 def _calibrate(args: argparse.Namespace) -> None:
@@ -566,7 +592,8 @@ _COMMANDS = {
         _evaluate,
         "measure models on labelled pairs",
         "contradict evaluate seeds/labelled_pairs.jsonl -o metrics.json",
-        "Needs the columns premise, hypothesis and label. Prints a table per model; -o writes all figures to a .json. "
+        "Needs the columns premise, hypothesis and label. Prints a table per model; -o writes all figures to a .json, "
+        "or as .html a page with plots and worst errors, with a .json and a .csv beside it. "
         "Intervals are 95 %% bootstrap intervals.",
         {"dest": "input", "metavar": "PAIRS", "help": "labelled pairs (.jsonl, .csv, .parquet) or -"},
         ("--output", "--where", "--slice", "--group", "--resamples", *_SHARED, *_SCORING),

@@ -102,7 +102,10 @@ def _data(report: Report, threshold: float, floor: float) -> dict[str, Any]:
             if s.id not in statements:
                 statements[s.id] = len(records)
                 records.append(_statement(s))
-    found = [_finding(f, statements, report.reviews) for f in report.findings]
+    # Cards show rounded probabilities; the slider must decide as the report does, which does not round.
+    ids = [s.id for s in report.statements]
+    exact = {(ids[i], ids[j]): float(p) for (i, j), p in zip(report.pairs, report.probability, strict=True)}
+    found = [_finding(f, statements, report.reviews) | {"exact": exact[f.a.id, f.b.id]} for f in report.findings]
     model = report.models.get("model", {})
     content = {
         "statements": records,

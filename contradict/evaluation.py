@@ -36,6 +36,8 @@ __all__ = [
     "groups",
     "operating_point",
     "paired_difference",
+    "precision_recall",
+    "reliability",
 ]
 
 _Key = TypeVar("_Key")
@@ -384,6 +386,34 @@ def operating_point(
             figures[f"expected_precision_{rate:g}"] = float(np.divide(found, found + wrong))
             figures |= {f"found_per_1000_{rate:g}": 1000 * found, f"false_alarms_per_1000_{rate:g}": 1000 * wrong}
     return figures
+
+
+def precision_recall(conflict: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64]) -> tuple[_Floats, _Floats]:
+    """Recall and precision at every distinct probability, from the highest down.
+
+    Args:
+        conflict: bool[n], whether each pair is a conflict.
+        probability: f[n], its probability of conflict.
+
+    Returns:
+        f64[m] recall, rising, and f64[m] precision; both are empty without a conflict.
+    """
+    if not conflict.any():
+        return np.empty(0), np.empty(0)
+    order = np.argsort(-probability, kind="stable")
+    steps = np.flatnonzero(np.diff(probability[order], append=np.nan) != 0)
+    found = np.cumsum(conflict[order])[steps]
+    return found / conflict.sum(), found / (steps + 1)
+
+
+def reliability(conflict: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64], bins: int = 15) -> list[tuple[float, float, int]]:
+    """Mean probability, share of conflicts and number of pairs of every bin of equal width that holds any.
+
+    These are the bins of the calibration error of `evaluate`.
+    """
+    place = np.minimum((probability * bins).astype(np.int64), bins - 1)
+    held = [place == number for number in np.unique(place)]
+    return [(float(probability[rows].mean()), float(conflict[rows].mean()), int(rows.sum())) for rows in held]
 
 
 # Reading

@@ -124,7 +124,7 @@
     const verdicts = new Set([...document.querySelectorAll("#verdicts input:checked")].map((box) => box.value));
     const reviewed = REVIEWED[$("reviewed").value];
     const out = findings.filter((f) =>
-      f.probability >= threshold && (!actor || f.a.actor === actor || f.b.actor === actor) && verdicts.has(verdictOf(f)) &&
+      f.exact >= threshold && (!actor || f.a.actor === actor || f.b.actor === actor) && verdicts.has(verdictOf(f)) &&
       (!channels || f.channels === channels) && (!(from || to) || meets(f.a, from, to) || meets(f.b, from, to)) && reviewed(f) &&
       asked.every((word) => words(f.a).includes(word) || words(f.b).includes(word)));
     const order = ORDER[$("sort").value];
@@ -192,7 +192,7 @@
       quote.className = "long";
       quote.tabIndex = 0;
     }
-    const about = el("p", { class: "about" }, el("span", { class: "channel" }, s.channel === "unknown" ? "channel unknown" : `in ${s.channel}`), ` · ${s.date || "undated"}`);
+    const about = el("p", { class: "about" }, el("span", { class: "letter" }, name), el("span", { class: "channel" }, s.channel === "unknown" ? "channel unknown" : `in ${s.channel}`), ` · ${s.date || "undated"}`);
     if (s.venue) about.append(" · ", el("bdi", {}, s.venue));
     const node = el("div", { class: `side ${s.channel}` }, about, quote);
     if (s.claim) node.append(el("p", { class: "small" }, "read as: ", el("bdi", {}, s.claim)));
