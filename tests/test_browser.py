@@ -99,7 +99,7 @@ def ids(driver):
     return [
         tuple(pair)
         for pair in driver.execute_script(
-            "dispatchEvent(new Event('beforeprint'));"
+            "dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('afterprint'));"
             "return [...document.querySelectorAll('.card')].map((card) => "
             "[...card.querySelectorAll('details p code')].slice(0, 2).map((code) => code.textContent))"
         )

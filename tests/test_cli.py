@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,15 +47,29 @@ def test_help_has_an_example(command, capsys):
     assert "example: contradict" in capsys.readouterr().out
 
 
+def page_findings(path):
+    """How many findings a page shows when it is opened."""
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text()).group(1))
+    return sum(f["exact"] >= data["threshold"] for f in data["findings"])
+
+
+FINDINGS = {
+    "jsonl": lambda path: len(path.read_text().splitlines()),
+    "csv": lambda path: len(list(csv.reader(path.open()))) - 1,
+    "parquet": lambda path: pq.read_table(path).num_rows,
+    "md": lambda path: path.read_text().count("\n## "),
+    "html": page_findings,
+}
+
+
 def test_scan_writes_every_format(capsys, tmp_path):
     sizes = set()
-    for suffix in ("jsonl", "csv", "parquet", "md"):
+    for suffix in FINDINGS:
         path = tmp_path / f"out.{suffix}"
         code, out, err = call(capsys, "scan", SEEDS / "statements.jsonl", "-o", path, "--device", "cpu")
         assert (code, out) == (0, "")
         assert "finding" in err
-        sizes.add({"jsonl": lambda p: len(p.read_text().splitlines()), "csv": lambda p: len(list(csv.reader(p.open()))) - 1,
-                   "parquet": lambda p: pq.read_table(p).num_rows, "md": lambda p: p.read_text().count("\n## ")}[suffix](path))  # fmt: skip
+        sizes.add(FINDINGS[suffix](path))
     assert len(sizes) == 1
 
 
@@ -212,6 +228,31 @@ def test_calibrate_writes_what_other_commands_take(capsys, tmp_path):
     assert "fitted to other weights" in err
     code, _, err = call(capsys, "scan", SEEDS / "statements.jsonl", "--calibration", tmp_path / "none.json", "--device", "cpu")
     assert (code, "no such file" in err) == (2, True)
+
+
+def test_evaluate_compares_models_on_a_page_with_the_figures_beside_it(capsys, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(ROOT / "models" / "nli-minilm", other, ignore=shutil.ignore_patterns("calibration.json"))
+    flags = ("--model", ROOT / "models" / "nli-minilm", "--model", other, "--resamples", "20", "--slice", "phenomenon", "--device", "cpu")
+    code, out, _ = call(capsys, "evaluate", SEEDS / "labelled_pairs.jsonl", *flags, "-o", tmp_path / "e.html")
+    assert code == 0
+    assert f"{other} minus {ROOT / 'models' / 'nli-minilm'}: accuracy +0.000" in out
+    record = json.loads((tmp_path / "e.json").read_text())
+    with (tmp_path / "e.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    figures = {(r["model"], r["slice"], r["slice_value"], r["figure"]): r["value"] for r in rows}
+    for name, model in record["models"].items():
+        for figure, m in model["metrics"].items():
+            assert figures[name, "", "", figure] == ("" if m["value"] is None else str(m["value"]))
+        for value, part in model["slices"]["phenomenon"].items():
+            assert float(figures[name, "phenomenon", value, "flag_rate"]) == part["flag_rate"]["value"]
+    old, new = (m["metrics"]["recall_conflict"]["value"] for m in record["models"].values())
+    (difference,) = [d["value"] for d in record["differences"] if d["figure"] == "recall_conflict"]
+    assert difference == pytest.approx(new - old)
+    page = (tmp_path / "e.html").read_text()
+    assert page.count('class="curve m') >= 2
+    assert "Worst misses" in page
+    assert "<script" not in page
 
 
 @pytest.mark.parametrize(

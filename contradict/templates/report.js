@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const SLICE = 30; // cards put on the page at once
-  const ACTORS = 3; // timelines drawn when no actor is chosen
+  const ACTORS = 2; // timelines drawn when no actor is chosen
   const LINKS = 150; // conflicts drawn in one timeline
   const LONG = 1200; // characters from which a text scrolls inside its card
   const CONFLICTS = ["contradiction", "tension", "change"];
@@ -175,6 +175,7 @@
     const node = el("article", { class: long ? "card whole-page" : "card", id, tabindex: "-1", "aria-labelledby": `${id}-head` },
       head,
       el("div", { class: "sides" }, side(f.a, "a"), side(f.b, "b")),
+      // The strongest innocent reading belongs here, between the texts and the reasons.
       why, figures(f));
     node.append(reviewForm(f, node));
     node.addEventListener("focusin", () => { current = place; });
@@ -192,14 +193,17 @@
       quote.className = "long";
       quote.tabIndex = 0;
     }
-    const about = el("p", { class: "about" }, el("span", { class: "letter" }, name), el("span", { class: "channel" }, s.channel === "unknown" ? "channel unknown" : `in ${s.channel}`), ` · ${s.date || "undated"}`);
+    const about = el("p", { class: "about" }, el("span", { class: "letter" }, name), el("span", { class: "channel" }, s.channel === "unknown" ? "channel unknown" : `in ${s.channel}`), ` · ${when(s)}`);
     if (s.venue) about.append(" · ", el("bdi", {}, s.venue));
     const node = el("div", { class: `side ${s.channel}` }, about, quote);
     if (s.claim) node.append(el("p", { class: "small" }, "read as: ", el("bdi", {}, s.claim)));
+    if (s.sentence && s.sentence !== s.text) node.append(el("p", { class: "small" }, "as printed: ", el("bdi", {}, s.sentence)));
     if (s.attribution) node.append(el("p", { class: "small" }, "reported by ", el("bdi", {}, s.attribution.join(" ← "))));
     if (s.source || s.url) node.append(el("p", { class: "small" }, "source: ", s.source ? el("bdi", {}, s.source) : null, s.source && s.url ? " · " : null, s.url ? place(s.url) : null));
     return node;
   }
+
+  const when = (s) => !s.date ? "undated" : !s.start ? `until ${s.date.split("/")[1]}` : !s.end ? `from ${s.date.split("/")[0]}` : s.date.replace("/", " to ");
 
   /* Only addresses of the web become links; anything else stays text. */
   function place(url) {
@@ -359,7 +363,7 @@
     }
     for (const [s, mark] of marks) {
       const shape = svg("rect", { x: mark.x, y: mark.y, width: mark.width, height: 11, rx: 5, class: `mark ${s.channel}${mark.open ? " open" : ""}` });
-      shape.append(svg("title", {}, `${s.channel}, ${s.date || "undated"}${s.venue ? `, ${s.venue}` : ""}: ${s.text.slice(0, 160)}${s.text.length > 160 ? "…" : ""}`));
+      shape.append(svg("title", {}, `${s.channel}, ${when(s)}${s.venue ? `, ${s.venue}` : ""}: ${s.text.slice(0, 160)}${s.text.length > 160 ? "…" : ""}`));
       shape.addEventListener("click", () => goTo(shown.findIndex((f) => f.a === s || f.b === s)));
       picture.append(shape);
     }
@@ -423,7 +427,16 @@
       if (seen.some((entry) => entry.isIntersecting) && rendered < shown.length) renderTo(rendered + SLICE);
     }, { rootMargin: "1200px" }).observe($("more"));
 
-    addEventListener("beforeprint", () => renderTo(shown.length));
+    // On paper everything that passes the filters stands open.
+    let opened = [];
+    addEventListener("beforeprint", () => {
+      renderTo(shown.length);
+      opened = [...document.querySelectorAll(".card details:not([open])")];
+      for (const details of opened) details.open = true;
+    });
+    addEventListener("afterprint", () => {
+      for (const details of opened) details.open = false;
+    });
     let resizing = 0;
     let width = innerWidth;
     addEventListener("resize", () => {
