@@ -401,7 +401,7 @@ def _evaluate(args: argparse.Namespace) -> None:
             pairs, evaluations, predictions, differences, models=models, source=args.input, where=getattr(args, "where", [])
         )
         with reports.atomic_path(target) as path:
-            path.write_text(page, encoding="utf-8")
+            path.write_text(page, encoding="utf-8", errors="replace")
 
 
 def _calibrate(args: argparse.Namespace) -> None:

@@ -73,8 +73,12 @@ class Ledger:
         self.path = str(path)
         try:
             self._file = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._settle_schema()
+            try:
+                self._file.execute("PRAGMA journal_mode = WAL")
+                self._settle_schema()
+            except BaseException:
+                self._file.close()
+                raise
         except sqlite3.Error as error:
             raise InputError([Problem(self.path, None, None, f"cannot be used as a ledger ({error}); name another file")]) from None
 

@@ -64,12 +64,12 @@ FINDINGS = {
 
 def test_scan_writes_every_format(capsys, tmp_path):
     sizes = set()
-    for suffix in FINDINGS:
+    for suffix, count in FINDINGS.items():
         path = tmp_path / f"out.{suffix}"
         code, out, err = call(capsys, "scan", SEEDS / "statements.jsonl", "-o", path, "--device", "cpu")
         assert (code, out) == (0, "")
         assert "finding" in err
-        sizes.add(FINDINGS[suffix](path))
+        sizes.add(count(path))
     assert len(sizes) == 1
 
 
@@ -222,6 +222,10 @@ def test_calibrate_writes_what_other_commands_take(capsys, tmp_path):
     assert f"flagged from {record['threshold']:g} on" in out
     (specificity,) = [float(line.split()[1]) for line in out.splitlines() if line.startswith("specificity_conflict ")]
     assert specificity >= 0.9
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(pairs.read_text().splitlines(keepends=True)[:4]))
+    code, _, err = call(capsys, "calibrate", few, "-o", tmp_path / "few.json", "--device", "cpu")
+    assert (code, "has too few" in err) == (1, True)
     path.write_text(json.dumps(record | {"fitted": {"model_sha256": "0"}}))
     code, _, err = call(capsys, "scan", SEEDS / "statements.jsonl", "--calibration", path, "--device", "cpu")
     assert code == 2

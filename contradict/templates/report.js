@@ -159,13 +159,13 @@
     $("cards").append(slice);
   }
 
-  const percent = (p) => p.toFixed(2);
+  const decimals = (p) => p.toFixed(2);
 
   function card(f, place) {
     const id = `f${f.number}`;
     const head = el("header", {},
       el("h3", { id: `${id}-head` }, el("span", { class: "number" }, `${place + 1}.`), el("bdi", {}, f.a.actor)),
-      verdictMark(f), el("span", { class: "probability" }, `probability ${percent(f.probability)}`));
+      verdictMark(f), el("span", { class: "probability" }, `probability ${decimals(f.probability)}`));
     const why = el("ul", { class: "why", "aria-label": "Reasons" });
     for (const reason of f.reasons) {
       const cut = reason.indexOf(": ");
@@ -199,14 +199,14 @@
     if (s.claim) node.append(el("p", { class: "small" }, "read as: ", el("bdi", {}, s.claim)));
     if (s.sentence && s.sentence !== s.text) node.append(el("p", { class: "small" }, "as printed: ", el("bdi", {}, s.sentence)));
     if (s.attribution) node.append(el("p", { class: "small" }, "reported by ", el("bdi", {}, s.attribution.join(" ← "))));
-    if (s.source || s.url) node.append(el("p", { class: "small" }, "source: ", s.source ? el("bdi", {}, s.source) : null, s.source && s.url ? " · " : null, s.url ? place(s.url) : null));
+    if (s.source || s.url) node.append(el("p", { class: "small" }, "source: ", s.source ? el("bdi", {}, s.source) : null, s.source && s.url ? " · " : null, s.url ? address(s.url) : null));
     return node;
   }
 
   const when = (s) => !s.date ? "undated" : !s.start ? `until ${s.date.split("/")[1]}` : !s.end ? `from ${s.date.split("/")[0]}` : s.date.replace("/", " to ");
 
   /* Only addresses of the web become links; anything else stays text. */
-  function place(url) {
+  function address(url) {
     return /^https?:\/\/[^\s]+$/i.test(url) ? el("a", { href: url, rel: "noopener noreferrer nofollow", target: "_blank" }, url) : el("bdi", {}, url);
   }
 
@@ -215,9 +215,9 @@
     const table = el("table", {}, el("thead", {}, el("tr", {}, el("td"), ...directions.map((d) => el("th", { scope: "col" }, d === "forward" ? "a then b" : "b then a")))));
     const body = el("tbody");
     for (const relation of Object.keys(f.scores[directions[0]] || {}))
-      body.append(el("tr", {}, el("th", { scope: "row" }, relation), ...directions.map((d) => el("td", {}, percent(f.scores[d][relation])))));
+      body.append(el("tr", {}, el("th", { scope: "row" }, relation), ...directions.map((d) => el("td", {}, decimals(f.scores[d][relation])))));
     table.append(body);
-    const similarity = f.similarity === null ? "" : `; similarity ${percent(f.similarity)}`;
+    const similarity = f.similarity === null ? "" : `; similarity ${decimals(f.similarity)}`;
     return el("details", {}, el("summary", {}, "Scores and where they come from"), table,
       el("p", {}, "a is ", el("code", {}, f.a.id), ", b is ", el("code", {}, f.b.id), `; paired by ${f.rule}${similarity}; model `, el("code", {}, (data.model || "unknown").slice(0, 12))));
   }
@@ -233,6 +233,9 @@
     dismiss.addEventListener("click", () => say(isDismissed(f) ? null : "compatible"));
     label.addEventListener("change", () => say(label.value));
     note.addEventListener("change", () => say(label.value));
+    const unlabelled = (review) =>
+      !review ? "" : f.review && f.review.label ? "Taken back on this page; the ledger keeps its label until you give another."
+        : review.note ? "The note is kept; confirm, dismiss or label the pair to export it." : "";
     function refresh() {
       const review = reviewOf(f);
       const said = labelOf(f);
@@ -244,7 +247,7 @@
       node.querySelector(".verdict").replaceWith(verdictMark(f));
       const what = said === null ? "" : isDismissed(f) ? `Dismissed as ${said}` : said === f.verdict ? `Confirmed as ${said}` : `Re-labelled as ${said}; the model said ${f.verdict}`;
       const when = said === null ? "" : `, ${review.reviewed.slice(0, 10)}${own.has(f.key) ? "" : ", from the ledger"}`;
-      state.textContent = said !== null ? `${what}${when}.${review.note ? ` Note: ${review.note}` : ""}` : review && review.note ? "The note is kept; confirm, dismiss or label the pair to export it." : "";
+      state.textContent = said !== null ? `${what}${when}.${review.note ? ` Note: ${review.note}` : ""}` : unlabelled(review);
       state.hidden = !state.textContent;
     }
     const form = el("div", { class: "review" }, confirm, dismiss, label, note, state);
@@ -357,7 +360,7 @@
         ? `M${px} ${p.y + (p.channel === "private" ? 11 : 0)}C${px} ${dip} ${qx} ${dip} ${qx} ${q.y + (p.channel === "private" ? 11 : 0)}`
         : `M${ux} ${upper.y + 11}C${ux} ${(upper.y + lower.y) / 2 + 6} ${lx} ${(upper.y + lower.y) / 2 + 6} ${lx} ${lower.y}`;
       const link = svg("path", { d, class: `link ${verdictOf(f)}` });
-      link.append(svg("title", {}, `${verdictOf(f)}, probability ${percent(f.probability)}`));
+      link.append(svg("title", {}, `${verdictOf(f)}, probability ${decimals(f.probability)}`));
       link.addEventListener("click", () => goTo(shown.indexOf(f)));
       picture.append(link);
     }
