@@ -1,21 +1,27 @@
 # make demo   install into .venv and run the main job on the seed article
 # make test   install into .venv and run the tests
 # make test-slow  the tests that take longer
+# make test-browser  the tests of the pages, in Chromium
 # make check  the checks of .ci/run: ruff, mypy, the wheel
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow test-browser check clean
 
 demo: .venv/demo.stamp
 	$(BIN)/contradict scan seeds/ceasefire.txt --date 2023-12-23
+	mkdir -p demo
+	$(BIN)/contradict scan seeds/ceasefire.txt seeds/statements.jsonl --date 2023-12-23 -o demo/report.html
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not browser"
 
 test-slow: .venv/test.stamp
-	$(BIN)/python -m pytest -m "slow and not gpu"
+	$(BIN)/python -m pytest -m "slow and not gpu and not browser"
+
+test-browser: .venv/browser.stamp
+	$(BIN)/python -m pytest -m browser
 
 check: .venv/check.stamp
 	$(BIN)/ruff check .
@@ -38,6 +44,10 @@ clean:
 
 .venv/test.stamp: .venv/demo.stamp
 	$(PIP) install --constraint constraints.txt --editable '.[articles,documents,test]'
+	touch $@
+
+.venv/browser.stamp: .venv/test.stamp
+	$(PIP) install --constraint constraints.txt --editable '.[articles,test,browser]'
 	touch $@
 
 .venv/check.stamp: .venv/test.stamp

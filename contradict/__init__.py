@@ -43,10 +43,11 @@ if TYPE_CHECKING:
     from contradict.errors import ConfigError, ContradictError, InputError, MissingDependencyError, ModelError
     from contradict.evaluation import Evaluation, evaluate
     from contradict.extraction import extract_statements
+    from contradict.ledger import Ledger
     from contradict.pairing import RULES, Rule, candidate_pairs, count_pairs, largest_blocks
-    from contradict.readers import read_articles, read_labelled_pairs, read_pairs, read_statements
+    from contradict.readers import read_articles, read_labelled_pairs, read_pairs, read_reviews, read_statements
     from contradict.reports import Report
-    from contradict.schema import Article, CandidatePairs, DateRange, Finding, LabelledPair, Scores, Statement
+    from contradict.schema import Article, CandidatePairs, DateRange, Finding, LabelledPair, Review, Scores, Statement
     from contradict.scoring import score_pairs
 
 _HOME = {
@@ -57,10 +58,11 @@ _HOME = {
     "errors": ("ConfigError", "ContradictError", "InputError", "MissingDependencyError", "ModelError"),
     "evaluation": ("Evaluation", "evaluate"),
     "extraction": ("extract_statements",),
+    "ledger": ("Ledger",),
     "pairing": ("RULES", "Rule", "candidate_pairs", "count_pairs", "largest_blocks"),
-    "readers": ("read_articles", "read_labelled_pairs", "read_pairs", "read_statements"),
+    "readers": ("read_articles", "read_labelled_pairs", "read_pairs", "read_reviews", "read_statements"),
     "reports": ("Report",),
-    "schema": ("Article", "CandidatePairs", "DateRange", "Finding", "LabelledPair", "Scores", "Statement"),
+    "schema": ("Article", "CandidatePairs", "DateRange", "Finding", "LabelledPair", "Review", "Scores", "Statement"),
     "scoring": ("score_pairs",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
@@ -79,9 +81,11 @@ __all__ = [
     "Finding",
     "InputError",
     "LabelledPair",
+    "Ledger",
     "MissingDependencyError",
     "ModelError",
     "Report",
+    "Review",
     "Rule",
     "Scores",
     "Statement",
@@ -96,6 +100,7 @@ __all__ = [
     "read_articles",
     "read_labelled_pairs",
     "read_pairs",
+    "read_reviews",
     "read_statements",
     "resolve_actors",
     "scan",

@@ -10,14 +10,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from contradict.errors import ModelError
+from contradict.errors import ConfigError, ModelError
 
-__all__ = ["Calibrator"]
+if TYPE_CHECKING:
+    from contradict.backends import CrossEncoder
+
+__all__ = ["FALSE_ALARMS", "Calibrator", "cross_fit"]
+
+FALSE_ALARMS = 0.05
+"""Largest share of pairs without conflict that a threshold may flag, if nothing else is said."""
 
 _Floats = npt.NDArray[np.float64]
 _EPSILON = 1e-6
@@ -106,10 +112,13 @@ class Calibrator:
             return 0.0
         return min(1.0, float(np.floor(probability[allowed] * 1e4) + 1) / 1e4)
 
+    def to_json(self) -> str:
+        """The text of a calibration.json."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
     def save(self, folder: Path) -> None:
         """Write calibration.json into a model folder."""
-        text = json.dumps(asdict(self), indent=2, sort_keys=True)
-        (folder / "calibration.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "calibration.json").write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path | None) -> Calibrator:
@@ -119,10 +128,61 @@ class Calibrator:
             ModelError: calibration.json is broken.
         """
         path = None if folder is None else folder / "calibration.json"
-        if path is None or not path.is_file():
-            return cls()
+        return cls() if path is None or not path.is_file() else cls.read(path)
+
+    @classmethod
+    def of(cls, model: CrossEncoder, path: str | None) -> Calibrator:
+        """The calibrator of a file that `contradict calibrate` made, or the model's own without one.
+
+        Raises:
+            ConfigError: There is no such file, or it was fitted to other weights.
+            ModelError: The file is broken.
+        """
+        if path is None:
+            return cls.load(model.folder)
+        if not Path(path).is_file():
+            raise ConfigError(f"calibration {path}: no such file; make it with contradict calibrate")
+        calibrator = cls.read(Path(path))
+        if calibrator.fitted.get("model_sha256", model.fingerprint) != model.fingerprint:
+            raise ConfigError(f"calibration {path}: was fitted to other weights than those of {model.name}; run contradict calibrate again")
+        return calibrator
+
+    @classmethod
+    def read(cls, path: Path) -> Calibrator:
+        """The calibrator of a calibration.json.
+
+        Raises:
+            ModelError: The file is broken.
+        """
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             return cls(float(record["slope"]), float(record["intercept"]), float(record["threshold"]), dict(record.get("fitted", {})))
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{path}: is no calibration ({error}); expected slope, intercept and threshold") from error
+
+
+def cross_fit(
+    raw: npt.ArrayLike, conflict: npt.ArrayLike, fold: npt.ArrayLike, *, false_alarms: float = FALSE_ALARMS
+) -> tuple[_Floats, npt.NDArray[np.bool_]]:
+    """What calibrators say of pairs that they were not fitted on: honest figures without a second set of pairs.
+
+    Args:
+        raw: f[n], raw conflict scores in [0, 1].
+        conflict: bool[n], whether the pair is a conflict.
+        fold: i[n]; the pairs of each fold are judged by a calibrator that was fitted on all the others.
+        false_alarms: Largest share of the others without conflict that may be flagged.
+
+    Returns:
+        f64[n] probabilities and bool[n] whether each pair reaches its calibrator's threshold.
+
+    Raises:
+        ValueError: One of the two classes is missing outside some fold.
+    """
+    x, y, folds = np.asarray(raw, dtype=np.float64), np.asarray(conflict, dtype=bool), np.asarray(fold)
+    probability, flagged = np.zeros(len(x)), np.zeros(len(x), dtype=bool)
+    for number in np.unique(folds):
+        held, others = folds == number, folds != number
+        calibrator = Calibrator.fit(x[others], y[others])
+        probability[held] = calibrator.probability(x[held])
+        flagged[held] = probability[held] >= calibrator.threshold_for(x[others & ~y], false_alarms)
+    return probability, flagged

@@ -25,12 +25,13 @@ from contradict.errors import ConfigError, ContradictError, InputError, Problem
 
 if TYPE_CHECKING:
     from contradict.detector import Config
-    from contradict.schema import DateRange, Statement
+    from contradict.schema import DateRange, Review, Statement
 
 __all__ = ["main"]
 
 _TABLES = (".jsonl", ".csv", ".parquet")
 _SHOWN = 10  # ids named in one message
+_FOLDS = 5  # parts of the labelled pairs, each judged by a calibration fitted on the others
 _STAGES = {"extract": "reading articles", "embed": "embedding", "score": "scoring", "train": "training"}
 
 
@@ -108,12 +109,24 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--epochs": {"type": float, "metavar": "N", "help": "how often each pair is seen (default: 3)"},
     "--rate": {"type": float, "metavar": "R", "help": "learning rate at the start (default: 3e-5)"},
     "--seed": {"type": int, "metavar": "N", "help": "seed of the split and the order (default: 13)"},
+    "--ledger": {"metavar": "FILE", "help": "SQLite file that remembers scores and reviews; made when it is missing"},
+    "--show-dismissed": {"action": "store_true", "help": "also show pairs that the ledger holds as dismissed"},
+    "--calibration": {"metavar": "FILE", "help": "calibration.json made by contradict calibrate (default: the model's own)"},
+    "--false-alarms": {"type": float, "metavar": "SHARE", "help": "largest share of pairs without conflict to flag (default: 0.05)"},
+    "--base-rate": {
+        "action": "append",
+        "dest": "base_rates",
+        "type": float,
+        "metavar": "R",
+        "help": "share of conflicts among scored pairs to give figures for, repeatable (default: 0.005, 0.01, 0.05)",
+    },
     "--resamples": {"type": int, "metavar": "N", "help": "bootstrap resamples (default: 1000)"},
 }
 _SHARED = ("--config", "--on-error")
 _ARTICLES = ("--date", "--aliases", "--workers")
 _PAIRING = ("--rule", "--window-days")
-_SCORING = ("--model", "--device", "--threads", "--batch-tokens", "--direction", "--threshold")
+_MODEL = ("--model", "--device", "--threads", "--batch-tokens", "--direction")
+_SCORING = (*_MODEL, "--calibration", "--threshold")
 
 
 @dataclass(frozen=True)
@@ -124,7 +137,7 @@ class _Command:
     help: str
     example: str
     details: str
-    input: dict[str, Any]
+    input: dict[str, Any] | None
     flags: tuple[str, ...]
 
 
@@ -136,21 +149,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"{contradict.DISTRIBUTION} {contradict.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    review = commands.add_parser(
+        "review", help="keep what people say of findings", epilog="example: contradict review list --ledger ledger.sqlite"
+    )
+    reviews = review.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, command in _COMMANDS.items():
-        parser = commands.add_parser(
-            name,
+        first, _, action = name.partition(" ")
+        parser = (reviews if action else commands).add_parser(
+            action or first,
             help=command.help,
             description=f"{command.help[0].upper()}{command.help[1:]}. {command.details}",
             epilog=f"example: {command.example}",
             argument_default=argparse.SUPPRESS,
         )
-        parser.add_argument(**command.input)
+        parser.set_defaults(run=command.run)
+        if command.input is not None:
+            parser.add_argument(**command.input)
         for flag in command.flags:
             options = dict(_FLAGS[flag])
             if name == "evaluate" and flag == "--model":
                 options |= {"action": "append", "help": options["help"] + "; repeat to compare"}
             if name == "train" and flag == "--output":
                 options |= {"metavar": "DIR", "help": "new folder for the model", "required": True}
+            if name == "calibrate" and flag == "--output":
+                options |= {"help": "calibration.json to write", "required": True}
+            if name == "calibrate" and flag == "--group":
+                options |= {"help": "column whose groups are judged together, e.g. actor (default: pairs with one premise)"}
+            if name.startswith("review ") and flag == "--ledger":
+                options |= {"help": "the ledger", "required": True}
             if name == "train" and flag == "--group":
                 options |= {"help": "column whose groups stay on one side of the split, e.g. actor (default: pairs with one premise)"}
             parser.add_argument(*(["-o"] if flag == "--output" else []), flag, **options)
@@ -314,7 +340,7 @@ def _score(args: argparse.Namespace) -> None:
     if clash := [c for c in added if c in columns]:
         raise InputError([Problem(args.input, None, ", ".join(clash), "is a column that this command adds; rename yours")])
     model = contradict.load_model(config.model, device=config.device, threads=config.threads)
-    calibrator = Calibrator.load(model.folder)
+    calibrator = Calibrator.of(model, config.calibration)
     with _Progress() as progress:
         scores = contradict.score_pairs(pairs, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
     probability = calibrator.probability(scores.conflict()) if pairs else np.zeros(0)
@@ -339,12 +365,12 @@ def _score(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from contradict import evaluation, reports
+    from contradict import evaluation, evaluation_report, reports
     from contradict.calibration import Calibrator
     from contradict.readers import read_labelled_pairs
 
     config = _config(args)
-    _check_output(args, (".json",))
+    suffix = _check_output(args, (".json", ".html"))
     problems: list[Problem] = []
     pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
     _report_skipped(problems)
@@ -355,10 +381,13 @@ def _evaluate(args: argparse.Namespace) -> None:
         pairs = [p for p in pairs if str(p.extra.get(column, p.label if column == "label" else "")) == value]
         if not pairs:
             raise ConfigError(f"--where {condition}: no pair is left; check the column and the value")
-    results = {}
+    resamples, group = getattr(args, "resamples", 1000), getattr(args, "group", None)
+    models: dict[str, dict[str, Any]] = {}
+    predictions: dict[str, evaluation.Predictions] = {}
+    evaluations: dict[str, evaluation.Evaluation] = {}
     for name in getattr(args, "model", None) or [config.model]:
         model = contradict.load_model(name, device=config.device, threads=config.threads)
-        calibrator = Calibrator.load(model.folder)
+        calibrator = Calibrator.of(model, config.calibration)
         with _Progress() as progress:
             scores = contradict.score_pairs(
                 [(p.premise, p.hypothesis) for p in pairs],
@@ -368,21 +397,151 @@ def _evaluate(args: argparse.Namespace) -> None:
                 progress=progress,
             )
         threshold = config.threshold if config.threshold is not None else calibrator.threshold
+        predicted = evaluation.Predictions(scores, calibrator.probability(scores.conflict()), threshold)
         result = evaluation.evaluate(
-            pairs,
-            scores,
-            calibrator.probability(scores.conflict()),
-            threshold=threshold,
-            slices=getattr(args, "slices", ()),
-            group=getattr(args, "group", None),
-            resamples=getattr(args, "resamples", 1000),
+            pairs, scores, predicted.probability, threshold=threshold, slices=getattr(args, "slices", ()), resamples=resamples, group=group
         )
         print(f"{model.name} on {args.input} ({len(pairs):,} pairs)\n{result.table()}\n")
-        results[model.name] = {"sha256": model.fingerprint, "calibrated": bool(calibrator.fitted), **result.to_record()}
-    if hasattr(args, "output"):
-        record = {"pairs": args.input, "where": getattr(args, "where", []), "direction": config.direction, "models": results}
-        with reports.atomic_path(args.output) as path:
-            path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        models[model.name] = {"sha256": model.fingerprint, "calibrated": bool(calibrator.fitted)}
+        predictions[model.name], evaluations[model.name] = predicted, result
+    first, *others = predictions
+    differences = {
+        (first, other): evaluation.paired_difference(
+            pairs, predictions[first], predictions[other], metrics=evaluation_report.DIFFERENCES, resamples=resamples, group=group
+        )
+        for other in others
+    }
+    for (_, other), figures in differences.items():
+        shown = ", ".join(f"{name} {m.value:+.3f} ({m.low:+.3f} .. {m.high:+.3f})" for name, m in figures.items())
+        print(f"{other} minus {first}: {shown}\n")
+    if not suffix:
+        return
+    flat = list(evaluation_report.rows(evaluations, differences))
+    record = {
+        "pairs": args.input,
+        "where": getattr(args, "where", []),
+        "direction": config.direction,
+        "models": {name: models[name] | result.to_record() for name, result in evaluations.items()},
+        "differences": list(evaluation_report.rows({}, differences)),
+    }
+    target = Path(args.output)
+    with reports.atomic_path(target if suffix == ".json" else target.with_suffix(".json")) as path:
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if suffix == ".html":
+        with reports.atomic_path(target.with_suffix(".csv")) as path, path.open("wb") as file:
+            reports.write_records(flat, list(flat[0]), ".csv", file)
+        page = evaluation_report.html_page(
+            pairs, evaluations, predictions, differences, models=models, source=args.input, where=getattr(args, "where", [])
+        )
+        with reports.atomic_path(target) as path:
+            path.write_text(page, encoding="utf-8", errors="replace")
+
+
+def _calibrate(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    import numpy as np
+
+    from contradict import calibration, evaluation, reports
+    from contradict.calibration import Calibrator
+    from contradict.readers import read_labelled_pairs
+
+    config = _config(args)
+    _check_output(args, (".json",))
+    share = getattr(args, "false_alarms", calibration.FALSE_ALARMS)
+    rates = getattr(args, "base_rates", evaluation.BASE_RATES)
+    for name, value in (("--false-alarms", share), *(("--base-rate", rate) for rate in rates)):
+        if not 0 < value < 1:
+            raise ConfigError(f"{name} is {value:g}; expected a share between 0 and 1")
+    problems: list[Problem] = []
+    pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
+    _report_skipped(problems)
+    gold = evaluation.conflicts(pairs)
+    known = gold >= 0
+    pairs, conflict = [p for p, k in zip(pairs, known, strict=True) if k], gold[known] == 1
+    groups = evaluation.groups(pairs, getattr(args, "group", None))
+    fold = groups % _FOLDS
+    for one in range(_FOLDS):
+        for kind, rows in (("conflicts", conflict), ("pairs without conflict", ~conflict)):
+            if not (rows & (fold != one)).any():
+                raise InputError(
+                    [Problem(args.input, None, "label", f"has too few {kind} to calibrate on; give at least ten of each kind")]
+                )
+    model = contradict.load_model(config.model, device=config.device, threads=config.threads)
+    with _Progress() as progress:
+        texts = [(p.premise, p.hypothesis) for p in pairs]
+        scores = contradict.score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
+    raw = scores.conflict()
+    own = Calibrator.load(model.folder)
+    before = evaluation.operating_point(conflict, own.probability(raw) >= own.threshold, rates)
+    after = evaluation.operating_point(conflict, calibration.cross_fit(raw, conflict, fold, false_alarms=share)[1], rates)
+    fitted = Calibrator.fit(raw, conflict)
+    fitted = replace(
+        fitted,
+        threshold=fitted.threshold_for(raw[~conflict], share),
+        fitted={
+            "on": f"{len(pairs):,} pairs, {int(conflict.sum()):,} of them conflicts",
+            "rule": f"at most {share:.1%} of the pairs without conflict flagged",
+            "model_sha256": model.fingerprint,
+            "figures": {name: None if np.isnan(value) else round(value, 4) for name, value in after.items()},
+        },
+    )
+    with reports.atomic_path(args.output) as path:
+        path.write_text(fitted.to_json(), encoding="utf-8")
+    left = int((~known).sum())
+    print(f"{model.name} on {args.input}: {fitted.fitted['on']}" + (f"; {left:,} of unknown kind left out" if left else ""))
+    print(f"threshold {own.threshold:.4f} before, {fitted.threshold:.4f} after; figures after are of pairs left out of the fit\n")
+    width = max(map(len, after))
+    print(f"{'':{width}}  before   after")
+    for name, value in after.items():
+        shown = ["-" if np.isnan(v) else f"{v:.3f}" for v in (before[name], value)]
+        print(f"{name:{width}}  {shown[0]:>6}  {shown[1]:>6}")
+    print(f"{args.output}: written; use it with --calibration {args.output}", file=sys.stderr)
+
+
+def _review_import(args: argparse.Namespace) -> None:
+    from contradict.ledger import Ledger
+    from contradict.readers import read_reviews
+
+    problems: list[Problem] = []
+    reviews = read_reviews(args.input, on_error=getattr(args, "on_error", "stop"), problems=problems)
+    _report_skipped(problems)
+    with Ledger(args.ledger) as ledger:
+        changed = ledger.add_reviews(reviews)
+    print(f"{args.ledger}: {changed:,} of {len(reviews):,} reviews were new or changed", file=sys.stderr)
+
+
+def _kept_reviews(args: argparse.Namespace) -> list[Review]:
+    """The reviews of a ledger that is there."""
+    from contradict.ledger import Ledger
+
+    if not Path(args.ledger).is_file():
+        raise InputError([Problem(args.ledger, None, None, "no such ledger; contradict review import makes it")])
+    with Ledger(args.ledger) as ledger:
+        return list(ledger.reviews().values())
+
+
+def _review_export(args: argparse.Namespace) -> None:
+    from contradict import reports
+
+    _check_output(args, (".jsonl",))
+    reviews = _kept_reviews(args)
+    records = [review.to_record() for review in reviews]
+    if not hasattr(args, "output"):
+        reports.write_records(records, [], ".jsonl", sys.stdout.buffer)
+        return
+    with reports.atomic_path(args.output) as path, path.open("wb") as file:
+        reports.write_records(records, [], ".jsonl", file)
+    print(f"{args.output}: {len(records):,} labelled pairs", file=sys.stderr)
+
+
+def _review_list(args: argparse.Namespace) -> None:
+    reviews = _kept_reviews(args)
+    for review in reviews:
+        ids = [str(review.extra.get(side, {}).get("id", "?")) for side in ("a", "b")]
+        print(f"{review.reviewed:%Y-%m-%d %H:%M}  {review.label:13}  {ids[0]} x {ids[1]}" + (f"  {review.note}" if review.note else ""))
+    dismissed = sum(review.dismissed for review in reviews)
+    print(f"{len(reviews):,} reviews, {dismissed:,} of them dismissed", file=sys.stderr)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -415,14 +574,26 @@ _COMMANDS = {
         "find contradictions in articles and statements",
         "contradict scan seeds/ceasefire.txt --date 2023-12-23",
         "Gives the findings, best first, with both texts, who reported them and why they were flagged. "
-        "-o takes .jsonl, .csv, .parquet and .md.",
+        "-o takes .jsonl, .csv, .parquet, .md and .html, a page to read, filter, review and print.",
         {
             "dest": "inputs",
             "nargs": "+",
             "metavar": "INPUT",
             "help": "articles (.txt, .md, .html, .json, .jsonl, .docx, .pdf) or statements (.jsonl, .csv, .parquet, - for stdin)",
         },
-        ("--output", "--format", *_ARTICLES, *_SHARED, *_PAIRING, "--embedder", "--min-similarity", "--change-days", *_SCORING),
+        (
+            "--output",
+            "--format",
+            *_ARTICLES,
+            *_SHARED,
+            *_PAIRING,
+            "--embedder",
+            "--min-similarity",
+            "--change-days",
+            *_SCORING,
+            "--ledger",
+            "--show-dismissed",
+        ),
     ),
     "extract": _Command(
         _extract,
@@ -456,10 +627,45 @@ _COMMANDS = {
         _evaluate,
         "measure models on labelled pairs",
         "contradict evaluate seeds/labelled_pairs.jsonl -o metrics.json",
-        "Needs the columns premise, hypothesis and label. Prints a table per model; -o writes all figures to a .json. "
+        "Needs the columns premise, hypothesis and label. Prints a table per model; -o writes all figures to a .json, "
+        "or as .html a page with plots and worst errors, with a .json and a .csv beside it. "
         "Intervals are 95 %% bootstrap intervals.",
         {"dest": "input", "metavar": "PAIRS", "help": "labelled pairs (.jsonl, .csv, .parquet) or -"},
         ("--output", "--where", "--slice", "--group", "--resamples", *_SHARED, *_SCORING),
+    ),
+    "calibrate": _Command(
+        _calibrate,
+        "fit probabilities and threshold to labelled pairs",
+        "contradict calibrate seeds/labelled_pairs.jsonl -o calibration.json",
+        "Needs the columns premise, hypothesis and label. Writes a calibration.json that --calibration takes, and prints precision, "
+        "recall and false alarms before and after, at the base rates that are asked for.",
+        {"dest": "input", "metavar": "PAIRS", "help": "labelled pairs (.jsonl, .csv, .parquet) or -"},
+        ("--output", "--false-alarms", "--base-rate", "--group", *_SHARED, *_MODEL),
+    ),
+    "review import": _Command(
+        _review_import,
+        "read reviews into a ledger",
+        "contradict review import reviews.jsonl --ledger ledger.sqlite",
+        "Reads what a report page exported. Of two reviews of one pair the later one holds. A dismissed pair stays away in scans "
+        "with this ledger until one of its texts changes.",
+        {"dest": "input", "metavar": "FILE", "help": "reviews (.jsonl) or -"},
+        ("--ledger", "--on-error"),
+    ),
+    "review export": _Command(
+        _review_export,
+        "write the reviews of a ledger as labelled pairs",
+        "contradict review export --ledger ledger.sqlite -o pairs.jsonl",
+        "Writes JSON Lines that evaluate, train, calibrate and review import read.",
+        None,
+        ("--ledger", "--output"),
+    ),
+    "review list": _Command(
+        _review_list,
+        "list the reviews of a ledger",
+        "contradict review list --ledger ledger.sqlite",
+        "Names statements by their ids.",
+        None,
+        ("--ledger",),
     ),
     "train": _Command(
         _train,
@@ -494,7 +700,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     args = _parser().parse_args(argv)
     try:
-        _COMMANDS[args.command].run(args)
+        args.run(args)
     except ContradictError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

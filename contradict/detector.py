@@ -22,9 +22,10 @@ from contradict.actors import actor_resolver, resolve_actors
 from contradict.calibration import Calibrator
 from contradict.corpus import Extractor, extract_corpus
 from contradict.errors import ConfigError, InputError, Problem
+from contradict.ledger import Ledger
 from contradict.readers import article_source, holds_articles, read_statements
 from contradict.reports import Report
-from contradict.schema import Article, DateRange, Scores, Statement
+from contradict.schema import Article, DateRange, Review, Scores, Statement
 from contradict.scoring import DIRECTIONS, score_pairs
 
 __all__ = ["Config", "Detector", "scan"]
@@ -52,6 +53,9 @@ class Config:
         change_days: Days between two dates from which a conflict is called a change.
         workers: Processes that read articles.
         on_error: "stop" at bad input, or "skip" it and go on.
+        calibration: File made by `contradict calibrate`; None takes the model's own.
+        ledger: SQLite file that remembers scores and reviews; None for none.
+        show_dismissed: Whether pairs that the ledger holds as dismissed are findings all the same.
 
     Raises:
         ConfigError: A value is out of range.
@@ -70,6 +74,9 @@ class Config:
     change_days: int = 180
     workers: int = 1
     on_error: str = "stop"
+    calibration: str | None = None
+    ledger: str | None = None
+    show_dismissed: bool = False
 
     def __post_init__(self) -> None:
         def expect(good: bool, name: str, what: str) -> None:
@@ -82,7 +89,7 @@ class Config:
         def real(value: object) -> bool:
             return type(value) in (int, float)
 
-        for name in ("model", "embedder", "device"):
+        for name in ("model", "embedder", "device", "calibration", "ledger"):
             expect(getattr(self, name) is None or isinstance(getattr(self, name), str), name, "text")
         for name in ("threads", "batch_tokens"):
             value = getattr(self, name)
@@ -98,6 +105,7 @@ class Config:
         expect(whole(self.change_days) and self.change_days >= 0, "change_days", "days")
         expect(whole(self.workers) and self.workers >= 1, "workers", "a whole number of at least 1")
         expect(self.on_error in ("stop", "skip"), "on_error", "stop or skip")
+        expect(type(self.show_dismissed) is bool, "show_dismissed", "true or false")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Config:
@@ -191,6 +199,8 @@ class Detector:
         candidates = pairing.candidate_pairs(statements, rules=config.rules, window_days=config.window_days)
         clock.lap("pair")
         models: dict[str, Any] = {}
+        reviews: dict[str, Review] = {}
+        known = 0
         if len(candidates):
             embedder = self.embedder
             clock.lap("load")
@@ -199,9 +209,16 @@ class Detector:
             clock.lap("embed")
             model = self.model
             clock.lap("load")
-            calibrator = Calibrator.load(model.folder)
+            calibrator = Calibrator.of(model, config.calibration)
             texts = [(statements[i].claim, statements[j].claim) for i, j in pairs]
-            scores = score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
+            if config.ledger is None:
+                scores = score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
+            else:
+                with Ledger(config.ledger) as ledger:
+                    scores, known = ledger.score_pairs(
+                        texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress
+                    )
+                    reviews = ledger.reviews()
             clock.lap("score")
             models = {
                 "model": {"name": model.name, "sha256": model.fingerprint, "relations": list(model.labels)},
@@ -226,12 +243,14 @@ class Detector:
                 "candidate_pairs": len(candidates),
                 "pruned_pairs": len(candidates) - len(pairs),
                 "scored_pairs": len(pairs),
+                "known_pairs": known,
                 "truncated_pairs": int(scores.truncated.sum()),
                 "skipped_inputs": len(skipped),
             },
             timings=timings,
             config=dataclasses.replace(config, threshold=threshold),
             models=models,
+            reviews=reviews,
         )
 
 

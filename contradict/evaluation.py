@@ -23,7 +23,22 @@ import numpy.typing as npt
 from contradict.errors import InputError, Problem
 from contradict.schema import NLI_LABELS, LabelledPair, Scores
 
-__all__ = ["BASE_RATES", "LABELS", "Evaluation", "Gold", "Interval", "Predictions", "Slice", "evaluate", "paired_difference"]
+__all__ = [
+    "BASE_RATES",
+    "LABELS",
+    "Evaluation",
+    "Gold",
+    "Interval",
+    "Predictions",
+    "Slice",
+    "conflicts",
+    "evaluate",
+    "groups",
+    "operating_point",
+    "paired_difference",
+    "precision_recall",
+    "reliability",
+]
 
 _Key = TypeVar("_Key")
 _Floats = npt.NDArray[np.float64]
@@ -317,6 +332,88 @@ def paired_difference(
         return {name: new[name] - old[name] for name in metrics}
 
     return _bootstrap({(): [difference]}, _units(pairs, group), resamples, seed)[()]
+
+
+def conflicts(pairs: Sequence[LabelledPair]) -> npt.NDArray[np.int64]:
+    """i64[n]: 1 for a conflict, 0 for none, -1 where the gold label leaves it open.
+
+    Raises:
+        InputError: There are no pairs, or labels are unknown.
+    """
+    _check_pairs(pairs, ())
+    gold = [LABELS[pair.label].conflict for pair in pairs]
+    return np.array([-1 if g is None else int(g) for g in gold], dtype=np.int64)
+
+
+def groups(pairs: Sequence[LabelledPair], column: str | None) -> npt.NDArray[np.int64]:
+    """i64[n]: which group each pair belongs to, numbered in an order that does not depend on the pairs' own.
+
+    Args:
+        pairs: n labelled pairs.
+        column: Column of `extra` that names the group; None puts pairs with one premise together.
+
+    Raises:
+        InputError: No pair has the column.
+    """
+    _check_pairs(pairs, () if column is None else (column,))
+    return _units(pairs, column) if column is not None else np.unique([pair.premise for pair in pairs], return_inverse=True)[1]
+
+
+def operating_point(
+    conflict: npt.NDArray[np.bool_], flagged: npt.NDArray[np.bool_], rates: Sequence[float] = BASE_RATES
+) -> dict[str, float]:
+    """Precision, recall and false alarms of flags, and what is to be expected of them at other base rates.
+
+    Args:
+        conflict: bool[n], whether each pair is a conflict.
+        flagged: bool[n], whether it was flagged.
+        rates: Shares of conflicts among scored pairs.
+
+    Returns:
+        precision, recall, false_alarms_per_1000 (flagged among 1,000 pairs without conflict), and per rate the expected
+        precision and the expected numbers of conflicts found and of false alarms among 1,000 scored pairs (Bayes' rule).
+    """
+    with np.errstate(invalid="ignore"):
+        recall = float(np.divide((conflict & flagged).sum(), conflict.sum()))
+        false = float(np.divide((~conflict & flagged).sum(), (~conflict).sum()))
+        figures = {
+            "precision": float(np.divide((conflict & flagged).sum(), flagged.sum())),
+            "recall": recall,
+            "false_alarms_per_1000": 1000 * false,
+        }
+        for rate in rates:
+            found, wrong = recall * rate, false * (1 - rate)
+            figures[f"expected_precision_{rate:g}"] = float(np.divide(found, found + wrong))
+            figures |= {f"found_per_1000_{rate:g}": 1000 * found, f"false_alarms_per_1000_{rate:g}": 1000 * wrong}
+    return figures
+
+
+def precision_recall(conflict: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64]) -> tuple[_Floats, _Floats]:
+    """Recall and precision at every distinct probability, from the highest down.
+
+    Args:
+        conflict: bool[n], whether each pair is a conflict.
+        probability: f[n], its probability of conflict.
+
+    Returns:
+        f64[m] recall, rising, and f64[m] precision; both are empty without a conflict.
+    """
+    if not conflict.any():
+        return np.empty(0), np.empty(0)
+    order = np.argsort(-probability, kind="stable")
+    steps = np.flatnonzero(np.diff(probability[order], append=np.nan) != 0)
+    found = np.cumsum(conflict[order])[steps]
+    return found / conflict.sum(), found / (steps + 1)
+
+
+def reliability(conflict: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64], bins: int = 15) -> list[tuple[float, float, int]]:
+    """Mean probability, share of conflicts and number of pairs of every bin of equal width that holds any.
+
+    These are the bins of the calibration error of `evaluate`.
+    """
+    place = np.minimum((probability * bins).astype(np.int64), bins - 1)
+    held = [place == number for number in np.unique(place)]
+    return [(float(probability[rows].mean()), float(conflict[rows].mean()), int(rows.sum())) for rows in held]
 
 
 # Reading

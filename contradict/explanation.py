@@ -69,13 +69,13 @@ def _spans(found: Sequence[tuple[int, int]], weight: npt.NDArray[np.float64], ch
     """Neighbouring chosen words as one span."""
     out: list[Span] = []
     last = -2
-    for i in np.flatnonzero(chosen):
+    for i in np.flatnonzero(chosen).tolist():
         start, end = found[i]
         if i == last + 1:
             out[-1] = Span(out[-1].start, end, out[-1].weight + float(weight[i]))
         else:
             out.append(Span(start, end, float(weight[i])))
-        last = int(i)
+        last = i
     return tuple(out)
 
 

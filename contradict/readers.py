@@ -9,6 +9,7 @@ bytes. Line ends of any kind.
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 import logging
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from contradict.errors import InputError, MissingDependencyError, Problem
-from contradict.schema import CHANNELS, Article, DateRange, LabelledPair, Statement
+from contradict.schema import CHANNELS, VERDICTS, Article, DateRange, LabelledPair, Review, Statement
 
 __all__ = [
     "ARTICLE_SUFFIXES",
@@ -34,6 +35,7 @@ __all__ = [
     "read_labelled_pairs",
     "read_pairs",
     "read_records",
+    "read_reviews",
     "read_statements",
 ]
 
@@ -385,6 +387,47 @@ def read_labelled_pairs(path: str | Path, *, on_error: str = "stop", problems: l
             pairs.append(LabelledPair(premise, hypothesis, label, id_, extra))
     _settle(found, on_error, problems)
     return pairs
+
+
+def read_reviews(path: str | Path, *, on_error: str = "stop", problems: list[Problem] | None = None) -> list[Review]:
+    """Read what people said of pairs: `a` and `b` with a `text` each, `label`, `reviewed`, optional `note`.
+
+    A report page and a ledger write them; other columns go to `extra`.
+
+    Raises:
+        InputError: Something is wrong and `on_error` is "stop".
+    """
+    found: list[Problem] = []
+    reviews = []
+    for line, record in read_records(path, found):
+        row = _Record(str(path), line, record, found)
+        texts = [_side_text(row, side) for side in ("a", "b")]
+        label = row.required("label")
+        if label and label not in VERDICTS:
+            row.wrong("label", f"is no verdict; expected one of {', '.join(VERDICTS)}")
+        written = row.required("reviewed")
+        note = row.optional("note") or ""
+        when = dt.datetime.min
+        try:
+            if written:
+                when = dt.datetime.fromisoformat(written)
+                when = when.replace(tzinfo=when.tzinfo or dt.UTC).astimezone(dt.UTC)
+        except (ValueError, OverflowError):
+            row.wrong("reviewed", "is no time; expected one such as 2024-05-01T09:30:00Z")
+        if row.good:
+            extra = {k: v for k, v in record.items() if k not in ("id", "label", "note", "reviewed")}
+            reviews.append(Review(texts[0], texts[1], label, when, note, extra))
+    _settle(found, on_error, problems)
+    return reviews
+
+
+def _side_text(row: _Record, side: str) -> str:
+    value = row.record.get(side)
+    text = value.get("text") if isinstance(value, dict) else None
+    if not isinstance(text, str) or not text.strip():
+        row.wrong(side, "is no statement; expected an object with a text")
+        return ""
+    return text
 
 
 _ARTICLE_KEYS: dict[str, tuple[str, ...]] = {

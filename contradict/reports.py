@@ -1,4 +1,4 @@
-"""Findings -> what people and programs read: a table, Markdown, JSON Lines, CSV, Parquet.
+"""Findings -> what people and programs read: a table, Markdown, JSON Lines, CSV, Parquet, a page of HTML.
 
 Reports are the only place where the text of statements is written. Files appear whole or not at all.
 """
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from contradict import verdicts
 from contradict.errors import ConfigError, InputError, Problem
-from contradict.schema import CONFLICTS, RELATIONS, VERDICTS, CandidatePairs, Finding, Scores, Statement
+from contradict.schema import CONFLICTS, RELATIONS, VERDICTS, CandidatePairs, Finding, Review, Scores, Statement, pair_key
 
 if TYPE_CHECKING:
     from contradict.detector import Config
@@ -55,6 +55,8 @@ class Report:
         timings: Seconds per stage.
         config: All settings.
         models: Names and weight hashes of the models.
+        reviews: What people said of pairs before, by `pair_key` of the two texts.
+        dismissed: Conflicts that are no findings because a person said they are none.
     """
 
     findings: tuple[Finding, ...]
@@ -70,6 +72,8 @@ class Report:
     timings: Mapping[str, float]
     config: Config
     models: Mapping[str, Any]
+    reviews: Mapping[str, Review]
+    dismissed: int
 
     @classmethod
     def of(
@@ -86,14 +90,17 @@ class Report:
         timings: Mapping[str, float],
         config: Config,
         models: Mapping[str, Any],
+        reviews: Mapping[str, Review],
     ) -> Report:
-        """Judge scored pairs and collect the findings."""
+        """Judge scored pairs and collect the findings, without those that a person dismissed unless the settings show them."""
         codes = verdicts.judge(statements, pairs, scores, probability, threshold=threshold, change_days=change_days)
         rows = np.flatnonzero(np.isin(codes, [VERDICTS.index(v) for v in CONFLICTS]))
         found = [_finding(statements, pairs, scores, probability, codes=codes, row=int(row), calibrated=calibrated) for row in rows]
-        found.sort(key=lambda f: (f.verdict == "change", -f.probability, f.a.id, f.b.id))
+        kept = found if config.show_dismissed else [f for f in found if not _dismissed(f, reviews)]
+        kept.sort(key=lambda f: (f.verdict == "change", -f.probability, f.a.id, f.b.id))
         return cls(
-            tuple(found), statements, pairs, scores, probability, codes, threshold, calibrated, change_days, counts, timings, config, models
+            tuple(kept), statements, pairs, scores, probability, codes, threshold, calibrated, change_days, counts, timings, config, models,
+            reviews, len(found) - len(kept),
         )  # fmt: skip
 
     def rethreshold(self, threshold: float) -> Report:
@@ -101,10 +108,11 @@ class Report:
         return Report.of(
             self.statements, self.pairs, self.scores, self.probability, threshold=threshold, calibrated=self.calibrated,
             change_days=self.change_days, counts=self.counts, timings=self.timings, config=self.config, models=self.models,
+            reviews=self.reviews,
         )  # fmt: skip
 
     def write(self, path: str | Path) -> None:
-        """Write the findings in the format of the suffix: .jsonl, .csv, .parquet or .md.
+        """Write the findings in the format of the suffix: .jsonl, .csv, .parquet, .md or .html.
 
         Raises:
             ConfigError: The suffix is unknown.
@@ -134,6 +142,10 @@ class Report:
             lines.append(f"{_plural(c['truncated_pairs'], 'pair')} longer than the model reads: the end of the texts was not scored.")
         if c["skipped_inputs"]:
             lines.append(f"{_plural(c['skipped_inputs'], 'input problem')} skipped.")
+        if c["known_pairs"]:
+            lines.append(f"Scores of {_plural(c['known_pairs'], 'pair')} came from the ledger.")
+        if self.dismissed:
+            lines.append(f"{_plural(self.dismissed, 'finding')} dismissed in the ledger.")
         if self.models and not self.calibrated:
             lines.append("The model has no calibration: probabilities are raw scores.")
         lines.append("A finding is a lead to check, not a verdict on anybody's honesty.")
@@ -142,6 +154,13 @@ class Report:
 
 def _plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _dismissed(finding: Finding, reviews: Mapping[str, Review]) -> bool:
+    if not reviews:
+        return False
+    review = reviews.get(pair_key(finding.a.text, finding.b.text))
+    return review is not None and review.dismissed
 
 
 def _finding(
@@ -354,11 +373,18 @@ def _write_markdown(report: Report, file: IO[bytes]) -> None:
     file.write("\n".join(lines).encode())
 
 
+def _write_html(report: Report, file: IO[bytes]) -> None:
+    from contradict.dossier import write_html
+
+    write_html(report, file)
+
+
 WRITERS: dict[str, Callable[[Report, IO[bytes]], None]] = {
     ".jsonl": _write_jsonl,
     ".csv": lambda report, file: _write_flat(report, file, ".csv"),
     ".parquet": lambda report, file: _write_flat(report, file, ".parquet"),
     ".md": _write_markdown,
+    ".html": _write_html,
 }
 """Writers of findings by suffix."""
 

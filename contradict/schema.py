@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -27,8 +29,10 @@ __all__ = [
     "DateRange",
     "Finding",
     "LabelledPair",
+    "Review",
     "Scores",
     "Statement",
+    "pair_key",
 ]
 
 CHANNELS = ("public", "private", "unknown")
@@ -210,6 +214,49 @@ class LabelledPair:
     label: str
     id: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pair_key(a: str, b: str) -> str:
+    """SHA-256 of two texts, whichever comes first: the name under which a person's word on the pair is kept.
+
+    Example:
+        >>> pair_key("It rains.", "It is dry.") == pair_key("It is dry.", "It rains.")
+        True
+    """
+    return hashlib.sha256(json.dumps(sorted((a, b))).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a person said of a pair.
+
+    Attributes:
+        a: Verbatim text of one statement.
+        b: Verbatim text of the other.
+        label: The verdict that the person gave, one of `VERDICTS`.
+        reviewed: When, in UTC: of two reviews of one pair the later one holds.
+        note: Why, in the person's words.
+        extra: What else was known of the pair: both statements, the verdict and the probability that were shown.
+    """
+
+    a: str
+    b: str
+    label: str
+    reviewed: dt.datetime
+    note: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dismissed(self) -> bool:
+        """Whether the pair is no conflict, and so stays away from findings."""
+        return self.label not in CONFLICTS
+
+    def to_record(self) -> dict[str, Any]:
+        """A JSON-ready record that `read_reviews` and `read_labelled_pairs` read."""
+        first, second = self.extra.get("a", {}), self.extra.get("b", {})
+        record = {"id": pair_key(self.a, self.b), "premise": self.a, "hypothesis": self.b}
+        record |= {"label": self.label, "note": self.note, "reviewed": self.reviewed.isoformat(timespec="milliseconds")}
+        return record | dict(self.extra) | {"a": dict(first) | {"text": self.a}, "b": dict(second) | {"text": self.b}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ import numpy as np
 
 from contradict.augmentation import report
 from contradict.backends import DEFAULT_MODEL, label_names, load_model, shipped, token_batches
-from contradict.calibration import Calibrator
+from contradict.calibration import FALSE_ALARMS, Calibrator
 from contradict.errors import ConfigError, InputError, ModelError, Problem
 from contradict.evaluation import LABELS, Evaluation, evaluate
 from contradict.schema import RELATIONS, LabelledPair
@@ -49,7 +49,6 @@ _POOL = 64  # batches drawn and sorted by length together
 _STRETCH = 48  # texts of similar length that a bi-encoder reads together
 _SAVE_SECONDS = 600
 _CALIBRATION_PAIRS = 40  # held-out conflicts, and as many others, below which a curve would be fitted to noise
-_FALSE_ALARMS = 0.05
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 _SENTENCE_TRANSFORMERS: dict[str, Any] = {
     "modules.json": [
@@ -656,8 +655,8 @@ def fine_tune(
         raw = scores.conflict()
         if calibrator is None:
             calibrator = Calibrator.fit(raw[known], conflict[known])
-            threshold = calibrator.threshold_for(raw[known & ~conflict], _FALSE_ALARMS)
-            rule = f"at most {_FALSE_ALARMS:.0%} of held-out pairs without conflict flagged"
+            threshold = calibrator.threshold_for(raw[known & ~conflict], FALSE_ALARMS)
+            rule = f"at most {FALSE_ALARMS:.0%} of held-out pairs without conflict flagged"
             calibrator = replace(calibrator, threshold=threshold, fitted={"on": f"{int(known.sum())} held-out pairs", "rule": rule})
         result = evaluate(held, scores, calibrator.probability(raw), threshold=calibrator.threshold, resamples=200)
         return calibrator, result

@@ -22,7 +22,8 @@ socket.socket.connect = refuse
 import contradict, contradict.cli
 assert contradict.__file__.startswith(sys.argv[1]), contradict.__file__
 assert str(contradict.load_model().folder).startswith(sys.argv[1])
-sys.exit(contradict.cli.main(["scan", "statements.jsonl", "--format", "jsonl"]))
+code = contradict.cli.main(["scan", "statements.jsonl", "-o", "report.html"])
+sys.exit(code or contradict.cli.main(["scan", "statements.jsonl", "--format", "jsonl"]))
 """
 
 

@@ -12,11 +12,15 @@ SEEDS = ROOT / "seeds"
 
 
 @pytest.fixture(autouse=True)
-def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail whatever tries to reach a network: the library must work without one."""
+def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail whatever tries to reach a network: the library must work without one. A browser is driven on this machine."""
+    connect = socket.socket.connect
+    allowed = ("127.0.0.1", "::1", "localhost") if request.node.get_closest_marker("browser") else ()
 
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise AssertionError("a socket was opened")
+    def refuse(self: socket.socket, address: tuple[str, int]) -> None:
+        if address[0] not in allowed:
+            raise AssertionError("a socket was opened")
+        connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
 

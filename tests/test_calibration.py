@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contradict.calibration import Calibrator
+from contradict.calibration import Calibrator, cross_fit
 
 
 def test_fit_recovers_a_known_curve():
@@ -50,3 +50,21 @@ def test_round_trip_and_default(tmp_path):
     kept.save(tmp_path)
     assert Calibrator.load(tmp_path) == kept
     assert Calibrator.load(None) == Calibrator()
+
+
+def test_cross_fit_judges_each_pair_by_the_others():
+    rng = np.random.default_rng(3)
+    raw = rng.uniform(0.01, 0.99, 400)
+    conflict = rng.random(400) < raw
+    fold = np.arange(400) % 4
+    probability, flagged = cross_fit(raw, conflict, fold, false_alarms=0.1)
+    for number in range(4):
+        held, others = fold == number, fold != number
+        fitted = Calibrator.fit(raw[others], conflict[others])
+        np.testing.assert_array_equal(probability[held], fitted.probability(raw[held]))
+        threshold = fitted.threshold_for(raw[others & ~conflict], 0.1)
+        np.testing.assert_array_equal(flagged[held], probability[held] >= threshold)
+    # A pair's own label does not reach its probability.
+    changed = conflict.copy()
+    changed[0] = not changed[0]
+    assert cross_fit(raw, changed, fold)[0][0] == probability[0]

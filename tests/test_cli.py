@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,20 +43,34 @@ def call(capsys, *args):
 @pytest.mark.parametrize("command", ["", *cli._COMMANDS])
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as left:
-        cli.main([*([command] if command else []), "--help"])
+        cli.main([*command.split(), "--help"])
     assert left.value.code == 0
     assert "example: contradict" in capsys.readouterr().out
 
 
+def page_findings(path):
+    """How many findings a page shows when it is opened."""
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text()).group(1))
+    return sum(f["exact"] >= data["threshold"] for f in data["findings"])
+
+
+FINDINGS = {
+    "jsonl": lambda path: len(path.read_text().splitlines()),
+    "csv": lambda path: len(list(csv.reader(path.open()))) - 1,
+    "parquet": lambda path: pq.read_table(path).num_rows,
+    "md": lambda path: path.read_text().count("\n## "),
+    "html": page_findings,
+}
+
+
 def test_scan_writes_every_format(capsys, tmp_path):
     sizes = set()
-    for suffix in ("jsonl", "csv", "parquet", "md"):
+    for suffix, count in FINDINGS.items():
         path = tmp_path / f"out.{suffix}"
         code, out, err = call(capsys, "scan", SEEDS / "statements.jsonl", "-o", path, "--device", "cpu")
         assert (code, out) == (0, "")
         assert "finding" in err
-        sizes.add({"jsonl": lambda p: len(p.read_text().splitlines()), "csv": lambda p: len(list(csv.reader(p.open()))) - 1,
-                   "parquet": lambda p: pq.read_table(p).num_rows, "md": lambda p: p.read_text().count("\n## ")}[suffix](path))  # fmt: skip
+        sizes.add(count(path))
     assert len(sizes) == 1
 
 
@@ -201,6 +217,96 @@ def test_evaluate_prints_and_writes_all_figures(capsys, tmp_path):
     code, _, err = call(capsys, "evaluate", SEEDS / "labelled_pairs.jsonl", "--where", "label=none")
     assert code == 2
     assert "no pair is left" in err
+
+
+def test_a_dismissed_finding_does_not_come_back_and_an_edited_text_brings_it_back(capsys, tmp_path):
+    ledger, reviews, given = tmp_path / "l.sqlite", tmp_path / "r.jsonl", tmp_path / "s.jsonl"
+    given.write_text((SEEDS / "statements.jsonl").read_text())
+
+    def scan(*flags):
+        code, out, err = call(capsys, "scan", given, "--format", "jsonl", "--device", "cpu", "--ledger", ledger, *flags)
+        assert (code, err) == (0, "")
+        return [json.loads(line) for line in out.splitlines()]
+
+    first, *rest = scan()
+    pair = first["a"]["id"], first["b"]["id"]
+    review = {"a": first["b"], "b": first["a"], "label": "compatible", "reviewed": "2024-05-01T09:30:00Z", "note": "a quotation"}
+    reviews.write_text(json.dumps(review) + "\n")
+    assert call(capsys, "review", "import", reviews, "--ledger", ledger)[::2] == (0, f"{ledger}: 1 of 1 reviews were new or changed\n")
+    assert scan() == rest
+    assert scan("--show-dismissed") == [first, *rest]
+    code, out, err = call(capsys, "review", "list", "--ledger", ledger)
+    assert (code, out) == (0, f"2024-05-01 09:30  compatible     {pair[1]} x {pair[0]}  a quotation\n")
+    assert err == "1 reviews, 1 of them dismissed\n"
+    exported = tmp_path / "pairs.jsonl"
+    assert call(capsys, "review", "export", "--ledger", ledger, "-o", exported)[0] == 0
+    (labelled,) = contradict.read_labelled_pairs(exported)
+    assert (labelled.premise, labelled.hypothesis, labelled.label) == (first["b"]["text"], first["a"]["text"], "compatible")
+    assert call(capsys, "review", "import", exported, "--ledger", ledger)[2] == f"{ledger}: 0 of 1 reviews were new or changed\n"
+    given.write_text(
+        given.read_text().replace(
+            json.dumps(first["a"]["text"], ensure_ascii=False)[:-2], json.dumps(first["a"]["text"], ensure_ascii=False)[:-2] + " !"
+        )
+    )
+    assert pair in {(f["a"]["id"], f["b"]["id"]) for f in scan()}
+
+
+def test_a_ledger_that_is_missing_is_made_by_import_only(capsys, tmp_path):
+    for action in ("list", "export"):
+        code, _, err = call(capsys, "review", action, "--ledger", tmp_path / "none.sqlite")
+        assert code == 1
+        assert "no such ledger" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calibrate_writes_what_other_commands_take(capsys, tmp_path):
+    path = tmp_path / "calibration.json"
+    pairs = SEEDS / "labelled_pairs.jsonl"
+    code, out, _ = call(capsys, "calibrate", pairs, "-o", path, "--device", "cpu", "--base-rate", "0.1", "--false-alarms", "0.1")
+    assert code == 0
+    assert "expected_precision_0.1" in out
+    record = json.loads(path.read_text())
+    assert record["fitted"]["on"] == "60 pairs, 24 of them conflicts"
+    code, out, _ = call(capsys, "evaluate", pairs, "--calibration", path, "--resamples", "0", "--device", "cpu")
+    assert code == 0
+    assert f"flagged from {record['threshold']:g} on" in out
+    (specificity,) = [float(line.split()[1]) for line in out.splitlines() if line.startswith("specificity_conflict ")]
+    assert specificity >= 0.9
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(pairs.read_text().splitlines(keepends=True)[:4]))
+    code, _, err = call(capsys, "calibrate", few, "-o", tmp_path / "few.json", "--device", "cpu")
+    assert (code, "has too few" in err) == (1, True)
+    path.write_text(json.dumps(record | {"fitted": {"model_sha256": "0"}}))
+    code, _, err = call(capsys, "scan", SEEDS / "statements.jsonl", "--calibration", path, "--device", "cpu")
+    assert code == 2
+    assert "fitted to other weights" in err
+    code, _, err = call(capsys, "scan", SEEDS / "statements.jsonl", "--calibration", tmp_path / "none.json", "--device", "cpu")
+    assert (code, "no such file" in err) == (2, True)
+
+
+def test_evaluate_compares_models_on_a_page_with_the_figures_beside_it(capsys, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(ROOT / "models" / "nli-minilm", other, ignore=shutil.ignore_patterns("calibration.json"))
+    flags = ("--model", ROOT / "models" / "nli-minilm", "--model", other, "--resamples", "20", "--slice", "phenomenon", "--device", "cpu")
+    code, out, _ = call(capsys, "evaluate", SEEDS / "labelled_pairs.jsonl", *flags, "-o", tmp_path / "e.html")
+    assert code == 0
+    assert f"{other} minus {ROOT / 'models' / 'nli-minilm'}: accuracy +0.000" in out
+    record = json.loads((tmp_path / "e.json").read_text())
+    with (tmp_path / "e.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    figures = {(r["model"], r["slice"], r["slice_value"], r["figure"]): r["value"] for r in rows}
+    for name, model in record["models"].items():
+        for figure, m in model["metrics"].items():
+            assert figures[name, "", "", figure] == ("" if m["value"] is None else str(m["value"]))
+        for value, part in model["slices"]["phenomenon"].items():
+            assert float(figures[name, "phenomenon", value, "flag_rate"]) == part["flag_rate"]["value"]
+    old, new = (m["metrics"]["recall_conflict"]["value"] for m in record["models"].values())
+    (difference,) = [d["value"] for d in record["differences"] if d["figure"] == "recall_conflict"]
+    assert difference == pytest.approx(new - old)
+    page = (tmp_path / "e.html").read_text()
+    assert page.count('class="curve m') >= 2
+    assert "Worst misses" in page
+    assert "<script" not in page
 
 
 @pytest.mark.parametrize(

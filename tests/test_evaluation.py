@@ -18,6 +18,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
 
 from contradict import evaluation
 from contradict.errors import InputError
@@ -494,3 +495,43 @@ def test_wrong_arguments(change: dict[str, Any], message: str) -> None:
 def test_import_needs_numpy_alone() -> None:
     code = "import sys, contradict.evaluation; print(*{'sklearn', 'torch', 'pandas', 'scipy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+def test_curves_are_those_of_scikit_learn():
+    rng = np.random.default_rng(5)
+    probability = np.round(rng.random(300), 2)  # with ties
+    conflict = rng.random(300) < probability
+    recall, precision = evaluation.precision_recall(conflict, probability)
+    theirs_precision, theirs_recall, _ = sk.precision_recall_curve(conflict, probability)
+    np.testing.assert_allclose(recall, theirs_recall[:-1][::-1])
+    np.testing.assert_allclose(precision, theirs_precision[:-1][::-1])
+    assert [len(part) for part in evaluation.precision_recall(np.zeros(3, dtype=bool), np.ones(3))] == [0, 0]
+    # scikit-learn puts a value on the edge of two bins into the lower one.
+    inside = np.round(probability * 10) != probability * 10
+    bins = evaluation.reliability(conflict[inside], probability[inside], 10)
+    share, mean = calibration_curve(conflict[inside], probability[inside], n_bins=10)
+    np.testing.assert_allclose([b[:2] for b in bins], np.stack([mean, share], axis=1))
+    assert sum(b[2] for b in bins) == inside.sum()
+
+
+def test_operating_point_agrees_with_evaluate():
+    conflict = np.array([True, True, True, False, False, False, False, False])
+    flagged = np.array([True, True, False, True, False, False, False, False])
+    figures = evaluation.operating_point(conflict, flagged, (0.01,))
+    assert figures["precision"] == pytest.approx(2 / 3)
+    assert figures["recall"] == pytest.approx(2 / 3)
+    assert figures["false_alarms_per_1000"] == pytest.approx(200)
+    # Of 1,000 pairs 10 are conflicts: two thirds of them are found, a fifth of the 990 others is flagged too.
+    assert figures["found_per_1000_0.01"] == pytest.approx(20 / 3)
+    assert figures["false_alarms_per_1000_0.01"] == pytest.approx(198)
+    assert figures["expected_precision_0.01"] == pytest.approx((20 / 3) / (20 / 3 + 198))
+    assert np.isnan(evaluation.operating_point(conflict, np.zeros(8, dtype=bool))["precision"])
+
+
+def test_groups_hold_pairs_of_one_premise_or_column_together():
+    pairs = [LabelledPair(p, "h", "neutral", str(i), {"actor": a}) for i, (p, a) in enumerate([("x", "1"), ("y", "1"), ("x", "2")])]
+    by_premise, by_actor = evaluation.groups(pairs, None), evaluation.groups(pairs, "actor")
+    assert (by_premise[0] == by_premise[2]) != (by_premise[0] == by_premise[1])
+    assert (by_actor[0] == by_actor[1]) != (by_actor[0] == by_actor[2])
+    with pytest.raises(InputError, match="no pair has this column"):
+        evaluation.groups(pairs, "place")

@@ -56,7 +56,7 @@ def test_no_findings_still_make_whole_files(report, tmp_path):
 
 
 def test_unknown_suffix_and_folder(report, tmp_path):
-    with pytest.raises(ConfigError, match=r"unknown suffix '\.doc'; known: \.jsonl, \.csv, \.parquet, \.md"):
+    with pytest.raises(ConfigError, match=r"unknown suffix '\.doc'; known: \.jsonl, \.csv, \.parquet, \.md, \.html"):
         report.write(tmp_path / "f.doc")
     with pytest.raises(InputError, match="cannot be written"):
         report.write(tmp_path / "none" / "f.jsonl")

@@ -1,0 +1,238 @@
+"""What was scored before and what people said of pairs, in one SQLite file.
+
+Scores are kept by the content of the ordered pair and the hash of the weights, so a second scan scores
+only what is new. Reviews are kept by the content of the two texts in either order, so an edited text
+is a new pair and comes back. The file may be used by several processes at once (SQLite's write-ahead
+log); a process that is killed loses at most the pairs that it was scoring.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from contradict.errors import InputError, Problem
+from contradict.schema import RELATIONS, Review, Scores, pair_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contradict.backends import CrossEncoder
+
+__all__ = ["Ledger"]
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE models (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE);
+CREATE TABLE scores (
+    pair BLOB NOT NULL,
+    model INTEGER NOT NULL REFERENCES models,
+    relations BLOB NOT NULL,
+    truncated INTEGER NOT NULL,
+    PRIMARY KEY (pair, model)
+) WITHOUT ROWID;
+CREATE TABLE reviews (
+    pair TEXT PRIMARY KEY,
+    a TEXT NOT NULL,
+    b TEXT NOT NULL,
+    label TEXT NOT NULL,
+    note TEXT NOT NULL,
+    reviewed TEXT NOT NULL,
+    extra TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+_WAIT = 60.0  # seconds that a process waits for another one's write
+_ASKED = 500  # pairs looked up by one query, below SQLite's limit of variables
+_CHUNK = 4096  # pairs scored between two writes: what a killed process loses at most
+
+
+class Ledger:
+    """An open ledger file; a context manager.
+
+    Args:
+        path: The file; it is made when it is missing.
+
+    Raises:
+        InputError: The file cannot be opened or is no ledger.
+
+    Example:
+        >>> with Ledger("ledger.sqlite") as ledger:  # doctest: +SKIP
+        ...     scores, known = ledger.score_pairs(pairs, model)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        try:
+            self._file = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
+            try:
+                self._file.execute("PRAGMA journal_mode = WAL")
+                self._settle_schema()
+            except BaseException:
+                self._file.close()
+                raise
+        except sqlite3.Error as error:
+            raise InputError([Problem(self.path, None, None, f"cannot be used as a ledger ({error}); name another file")]) from None
+
+    def _settle_schema(self) -> None:
+        with self._writing():
+            (version,) = self._file.execute("PRAGMA user_version").fetchone()
+            (tables,) = self._file.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if version == 0 and tables == 0:
+                for statement in _SCHEMA.split(";"):
+                    self._file.execute(statement)
+                self._file.execute(f"PRAGMA user_version = {_VERSION}")
+            elif version != _VERSION:
+                raise sqlite3.DatabaseError(f"its format is {version}, this version reads {_VERSION}")
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was written stays."""
+        self._file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """All or nothing: other processes see the writes of the block together, or none of them."""
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._file.execute("ROLLBACK")
+            raise
+        self._file.execute("COMMIT")
+
+    # Scores
+
+    def score_pairs(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        model: CrossEncoder,
+        *,
+        direction: str = "both",
+        batch_tokens: int | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> tuple[Scores, int]:
+        """Score pairs of texts as `scoring.score_pairs` does, but only those that the ledger does not hold.
+
+        A model without a fingerprint (a hub id, whose weights may change) is neither looked up nor kept.
+
+        Args:
+            pairs: n (premise, hypothesis) texts.
+            model: The loaded model.
+            direction: "both" or "forward".
+            batch_tokens: Most tokens of a batch.
+            progress: Called with ("score", pairs done, pairs in all).
+
+        Returns:
+            The scores, and how many of the n pairs came from the ledger whole.
+        """
+        from contradict import scoring
+
+        forward = list(pairs)
+        if not model.fingerprint:
+            return scoring.score_pairs(forward, model, direction=direction, batch_tokens=batch_tokens, progress=progress), 0
+        asked = forward if direction == "forward" else [*forward, *((b, a) for a, b in forward)]
+        rows: dict[tuple[str, str], int] = {}
+        places = [rows.setdefault(pair, len(rows)) for pair in asked]
+        where = np.array(places, dtype=np.int64).reshape(1 if direction == "forward" else 2, len(forward))
+        unique = list(rows)
+        relations, truncated, known = self._scores(unique, model.fingerprint)
+        missing = np.flatnonzero(~known)
+        for start in range(0, len(missing), _CHUNK):
+            chunk = missing[start : start + _CHUNK]
+
+            def tell(stage: str, done: int, _: int, start: int = start) -> None:
+                if progress is not None:
+                    progress(stage, start + done, len(missing))
+
+            new = scoring.score_pairs([unique[i] for i in chunk], model, direction="forward", batch_tokens=batch_tokens, progress=tell)
+            relations[chunk], truncated[chunk] = new.relations[:, 0], new.truncated
+            self._keep([unique[i] for i in chunk], model.fingerprint, new)
+        both = np.full((len(forward), 2, len(RELATIONS)), np.nan, dtype=np.float32)
+        for d, indices in enumerate(where):
+            both[:, d] = relations[indices]
+        cut = np.asarray(truncated[where].any(axis=0), dtype=bool)
+        return Scores(both, model.labels, cut), int(known[where].all(axis=0).sum())
+
+    def _scores(
+        self, pairs: Sequence[tuple[str, str]], fingerprint: str
+    ) -> tuple[
+        np.ndarray[tuple[int, int], np.dtype[np.float32]],
+        np.ndarray[tuple[int], np.dtype[np.bool_]],
+        np.ndarray[tuple[int], np.dtype[np.bool_]],
+    ]:
+        """f32[n, 5] relations, bool[n] truncated and bool[n] whether the ledger holds the pair."""
+        relations = np.zeros((len(pairs), len(RELATIONS)), dtype=np.float32)
+        truncated, known = np.zeros(len(pairs), dtype=bool), np.zeros(len(pairs), dtype=bool)
+        row = {_ordered_key(pair): i for i, pair in enumerate(pairs)}
+        keys = list(row)
+        for start in range(0, len(keys), _ASKED):
+            some = keys[start : start + _ASKED]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT pair, relations, truncated FROM scores JOIN models ON model = number WHERE sha256 = ? AND pair IN ({marks})"  # noqa: S608
+            for key, values, cut in self._file.execute(query, (fingerprint, *some)):
+                i = row[key]
+                relations[i], truncated[i], known[i] = np.frombuffer(values, dtype="<f4"), bool(cut), True
+        return relations, truncated, known
+
+    def _keep(self, pairs: Sequence[tuple[str, str]], fingerprint: str, scores: Scores) -> None:
+        with self._writing():
+            self._file.execute("INSERT OR IGNORE INTO models (sha256) VALUES (?)", (fingerprint,))
+            (model,) = self._file.execute("SELECT number FROM models WHERE sha256 = ?", (fingerprint,)).fetchone()
+            self._file.executemany(
+                "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?)",
+                (
+                    (_ordered_key(pair), model, values.astype("<f4").tobytes(), int(cut))
+                    for pair, values, cut in zip(pairs, scores.relations[:, 0], scores.truncated, strict=True)
+                ),
+            )
+
+    # Reviews
+
+    def add_reviews(self, reviews: Iterable[Review]) -> int:
+        """Keep reviews; of two of one pair the later one holds, whichever is added first.
+
+        Returns:
+            How many were new or changed what was there.
+        """
+        changed = 0
+        with self._writing():
+            for review in reviews:
+                row = (
+                    pair_key(review.a, review.b), review.a, review.b, review.label, review.note,
+                    review.reviewed.isoformat(timespec="milliseconds"), json.dumps(dict(review.extra), sort_keys=True),
+                )  # fmt: skip
+                changed += self._file.execute(
+                    "INSERT INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pair) DO UPDATE SET a = excluded.a, b = excluded.b, "
+                    "label = excluded.label, note = excluded.note, reviewed = excluded.reviewed, extra = excluded.extra "
+                    # The rest of the row breaks ties, so that the order of two imports never matters.
+                    "WHERE (excluded.reviewed, excluded.label, excluded.note, excluded.a, excluded.extra) "
+                    "> (reviews.reviewed, reviews.label, reviews.note, reviews.a, reviews.extra)",
+                    row,
+                ).rowcount
+        return changed
+
+    def reviews(self) -> dict[str, Review]:
+        """All reviews by `pair_key`, the oldest first."""
+        rows = self._file.execute("SELECT pair, a, b, label, reviewed, note, extra FROM reviews ORDER BY reviewed, pair")
+        return {
+            key: Review(a, b, label, dt.datetime.fromisoformat(reviewed), note, json.loads(extra))
+            for key, a, b, label, reviewed, note, extra in rows
+        }
+
+
+def _ordered_key(pair: tuple[str, str]) -> bytes:
+    return hashlib.sha256(json.dumps(pair).encode()).digest()
