@@ -140,6 +140,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(capsys, tmp_path):
     assert "skipped: " in err
 
 
+@pytest.mark.slow
 def test_workers_change_nothing_but_the_time(capsys, tmp_path):
     files = []
     for i in range(12):
