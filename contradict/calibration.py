@@ -8,6 +8,7 @@ lies as calibration.json beside the weights it belongs to.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,18 +16,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from contradict.errors import ConfigError, ModelError
+from contradict.errors import ConfigError, InputError, ModelError, Problem
+from contradict.evaluation import BASE_RATES, conflicts, groups, operating_point
+from contradict.schema import LabelledPair, Scores
 
 if TYPE_CHECKING:
     from contradict.backends import CrossEncoder
 
-__all__ = ["FALSE_ALARMS", "Calibrator", "cross_fit"]
+__all__ = ["FALSE_ALARMS", "Calibrator", "Refit", "cross_fit", "refit"]
 
 FALSE_ALARMS = 0.05
 """Largest share of pairs without conflict that a threshold may flag, if nothing else is said."""
 
 _Floats = npt.NDArray[np.float64]
 _EPSILON = 1e-6
+_FOLDS = 5  # parts of the labelled pairs, each judged by a calibrator fitted on the others
 
 
 def _logit(p: npt.ArrayLike) -> _Floats:
@@ -186,3 +190,86 @@ def cross_fit(
         probability[held] = calibrator.probability(x[held])
         flagged[held] = probability[held] >= calibrator.threshold_for(x[others & ~y], false_alarms)
     return probability, flagged
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A calibrator fitted to labelled pairs, and what it changes.
+
+    Attributes:
+        calibrator: The new calibrator, fitted on all pairs whose label says conflict or none.
+        own: The calibrator that the model came with.
+        before: Figures of `evaluation.operating_point` at the threshold of `own`.
+        after: The same for new calibrators, each pair judged by one that was fitted without it.
+        left_out: Pairs whose label leaves open whether they are a conflict.
+    """
+
+    calibrator: Calibrator
+    own: Calibrator
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    left_out: int
+
+    def table(self) -> str:
+        """Everything as plain text for people; "-" is undefined."""
+        width = max(map(len, self.after))
+        lines = [
+            self.calibrator.fitted["on"] + (f"; {self.left_out:,} of unknown kind left out" if self.left_out else ""),
+            f"threshold {self.own.threshold:.4f} before, {self.calibrator.threshold:.4f} after; "
+            "figures after are of pairs left out of the fit",
+            "",
+            f"{'':{width}}  before   after",
+        ]
+        for name, value in self.after.items():
+            shown = ["-" if np.isnan(v) else f"{v:.3f}" for v in (self.before[name], value)]
+            lines.append(f"{name:{width}}  {shown[0]:>6}  {shown[1]:>6}")
+        return "\n".join(lines)
+
+
+def refit(
+    pairs: Sequence[LabelledPair],
+    scores: Scores,
+    model: CrossEncoder,
+    *,
+    false_alarms: float = FALSE_ALARMS,
+    base_rates: Sequence[float] = BASE_RATES,
+    group: str | None = None,
+) -> Refit:
+    """Fit a model's calibration anew to labelled pairs; the weights stay as they are.
+
+    Args:
+        pairs: n labelled pairs.
+        scores: What the model says of them, in the same order.
+        model: The model.
+        false_alarms: Largest share of pairs without conflict that the threshold may flag.
+        base_rates: Shares of conflicts among scored pairs to give figures for.
+        group: Column of `extra` whose groups are judged together; None keeps pairs with one premise together.
+
+    Raises:
+        ConfigError: A share is not between 0 and 1.
+        InputError: There are too few pairs of one kind.
+    """
+    for name, value in (("false_alarms", false_alarms), *(("base_rate", rate) for rate in base_rates)):
+        if not 0 < value < 1:
+            raise ConfigError(f"{name} is {value:g}; expected a share between 0 and 1")
+    gold = conflicts(pairs)
+    known = gold >= 0
+    conflict, raw = gold[known] == 1, scores.conflict()[known].astype(np.float64)
+    told = [pair for pair, k in zip(pairs, known.tolist(), strict=True) if k]
+    fold = groups(told, group) % _FOLDS if told else np.empty(0, dtype=np.int64)
+    for kind, rows in (("conflicts", conflict), ("pairs without conflict", ~conflict)):
+        if not all((rows & (fold != number)).any() for number in range(_FOLDS)):
+            message = f"there are too few {kind} to calibrate on, or all are in one group; give at least ten of each kind"
+            raise InputError([Problem("labelled pairs", None, "label", message)])
+    own = Calibrator.load(model.folder)
+    before = operating_point(conflict, own.probability(raw) >= own.threshold, base_rates)
+    after = operating_point(conflict, cross_fit(raw, conflict, fold, false_alarms=false_alarms)[1], base_rates)
+    fitted = Calibrator.fit(raw, conflict)
+    about = {
+        "on": f"{len(told):,} pairs, {int(conflict.sum()):,} of them conflicts",
+        "rule": f"at most {false_alarms:.1%} of the pairs without conflict flagged",
+        "model_sha256": model.fingerprint,
+        "figures": {name: None if np.isnan(value) else round(value, 4) for name, value in after.items()},
+    }
+    calibrator = Calibrator(fitted.slope, fitted.intercept, fitted.threshold_for(raw[~conflict], false_alarms), about)
+    return Refit(calibrator, own, before, after, int((~known).sum()))

@@ -31,7 +31,6 @@ __all__ = ["main"]
 
 _TABLES = (".jsonl", ".csv", ".parquet")
 _SHOWN = 10  # ids named in one message
-_FOLDS = 5  # parts of the labelled pairs, each judged by a calibration fitted on the others
 _STAGES = {"extract": "reading articles", "embed": "embedding", "score": "scoring", "train": "training"}
 
 
@@ -127,6 +126,7 @@ _ARTICLES = ("--date", "--aliases", "--workers")
 _PAIRING = ("--rule", "--window-days")
 _MODEL = ("--model", "--device", "--threads", "--batch-tokens", "--direction")
 _SCORING = (*_MODEL, "--calibration", "--threshold")
+_LEDGER = ("--ledger", "--show-dismissed")
 
 
 @dataclass(frozen=True)
@@ -438,64 +438,23 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _calibrate(args: argparse.Namespace) -> None:
-    from dataclasses import replace
-
-    import numpy as np
-
-    from contradict import calibration, evaluation, reports
-    from contradict.calibration import Calibrator
+    from contradict import calibration, reports
     from contradict.readers import read_labelled_pairs
 
     config = _config(args)
     _check_output(args, (".json",))
-    share = getattr(args, "false_alarms", calibration.FALSE_ALARMS)
-    rates = getattr(args, "base_rates", evaluation.BASE_RATES)
-    for name, value in (("--false-alarms", share), *(("--base-rate", rate) for rate in rates)):
-        if not 0 < value < 1:
-            raise ConfigError(f"{name} is {value:g}; expected a share between 0 and 1")
     problems: list[Problem] = []
     pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
     _report_skipped(problems)
-    gold = evaluation.conflicts(pairs)
-    known = gold >= 0
-    pairs, conflict = [p for p, k in zip(pairs, known, strict=True) if k], gold[known] == 1
-    groups = evaluation.groups(pairs, getattr(args, "group", None))
-    fold = groups % _FOLDS
-    for one in range(_FOLDS):
-        for kind, rows in (("conflicts", conflict), ("pairs without conflict", ~conflict)):
-            if not (rows & (fold != one)).any():
-                raise InputError(
-                    [Problem(args.input, None, "label", f"has too few {kind} to calibrate on; give at least ten of each kind")]
-                )
     model = contradict.load_model(config.model, device=config.device, threads=config.threads)
     with _Progress() as progress:
         texts = [(p.premise, p.hypothesis) for p in pairs]
         scores = contradict.score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
-    raw = scores.conflict()
-    own = Calibrator.load(model.folder)
-    before = evaluation.operating_point(conflict, own.probability(raw) >= own.threshold, rates)
-    after = evaluation.operating_point(conflict, calibration.cross_fit(raw, conflict, fold, false_alarms=share)[1], rates)
-    fitted = Calibrator.fit(raw, conflict)
-    fitted = replace(
-        fitted,
-        threshold=fitted.threshold_for(raw[~conflict], share),
-        fitted={
-            "on": f"{len(pairs):,} pairs, {int(conflict.sum()):,} of them conflicts",
-            "rule": f"at most {share:.1%} of the pairs without conflict flagged",
-            "model_sha256": model.fingerprint,
-            "figures": {name: None if np.isnan(value) else round(value, 4) for name, value in after.items()},
-        },
-    )
+    options = {name: getattr(args, name) for name in ("false_alarms", "base_rates", "group") if hasattr(args, name)}
+    done = calibration.refit(pairs, scores, model, **options)
     with reports.atomic_path(args.output) as path:
-        path.write_text(fitted.to_json(), encoding="utf-8")
-    left = int((~known).sum())
-    print(f"{model.name} on {args.input}: {fitted.fitted['on']}" + (f"; {left:,} of unknown kind left out" if left else ""))
-    print(f"threshold {own.threshold:.4f} before, {fitted.threshold:.4f} after; figures after are of pairs left out of the fit\n")
-    width = max(map(len, after))
-    print(f"{'':{width}}  before   after")
-    for name, value in after.items():
-        shown = ["-" if np.isnan(v) else f"{v:.3f}" for v in (before[name], value)]
-        print(f"{name:{width}}  {shown[0]:>6}  {shown[1]:>6}")
+        path.write_text(done.calibrator.to_json(), encoding="utf-8")
+    print(f"{model.name} on {args.input}\n{done.table()}")
     print(f"{args.output}: written; use it with --calibration {args.output}", file=sys.stderr)
 
 
@@ -539,7 +498,7 @@ def _review_list(args: argparse.Namespace) -> None:
     reviews = _kept_reviews(args)
     for review in reviews:
         ids = [str(review.extra.get(side, {}).get("id", "?")) for side in ("a", "b")]
-        print(f"{review.reviewed:%Y-%m-%d %H:%M}  {review.label:13}  {ids[0]} x {ids[1]}" + (f"  {review.note}" if review.note else ""))
+        print(f"{review.reviewed:%Y-%m-%d %H:%M}  {review.label:13}  {ids[0]} x {ids[1]}  {' '.join(review.note.split())}".rstrip())
     dismissed = sum(review.dismissed for review in reviews)
     print(f"{len(reviews):,} reviews, {dismissed:,} of them dismissed", file=sys.stderr)
 
@@ -581,19 +540,7 @@ _COMMANDS = {
             "metavar": "INPUT",
             "help": "articles (.txt, .md, .html, .json, .jsonl, .docx, .pdf) or statements (.jsonl, .csv, .parquet, - for stdin)",
         },
-        (
-            "--output",
-            "--format",
-            *_ARTICLES,
-            *_SHARED,
-            *_PAIRING,
-            "--embedder",
-            "--min-similarity",
-            "--change-days",
-            *_SCORING,
-            "--ledger",
-            "--show-dismissed",
-        ),
+        ("--output", "--format", *_ARTICLES, *_SHARED, *_PAIRING, "--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER),
     ),
     "extract": _Command(
         _extract,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from contradict.errors import InputError, Problem
+from contradict.errors import ConfigError, InputError, Problem
 from contradict.schema import RELATIONS, Review, Scores, pair_key
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Ledger:
 
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
-        try:
+        with self._named_errors():
             self._file = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
             try:
                 self._file.execute("PRAGMA journal_mode = WAL")
@@ -79,8 +79,6 @@ class Ledger:
             except BaseException:
                 self._file.close()
                 raise
-        except sqlite3.Error as error:
-            raise InputError([Problem(self.path, None, None, f"cannot be used as a ledger ({error}); name another file")]) from None
 
     def _settle_schema(self) -> None:
         with self._writing():
@@ -104,15 +102,24 @@ class Ledger:
         self._file.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """All or nothing: other processes see the writes of the block together, or none of them."""
-        self._file.execute("BEGIN IMMEDIATE")
+    def _named_errors(self) -> Iterator[None]:
         try:
             yield
-        except BaseException:
-            self._file.execute("ROLLBACK")
-            raise
-        self._file.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise InputError([Problem(self.path, None, None, f"cannot be used as a ledger ({error}); check it or name another")]) from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """All or nothing: other processes see the writes of the block together, or none of them."""
+        with self._named_errors():
+            self._file.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._file.execute("COMMIT")
+            except BaseException:
+                if self._file.in_transaction:
+                    self._file.execute("ROLLBACK")
+                raise
 
     # Scores
 
@@ -138,9 +145,15 @@ class Ledger:
 
         Returns:
             The scores, and how many of the n pairs came from the ledger whole.
+
+        Raises:
+            ConfigError: `direction` or `batch_tokens` is out of range.
+            InputError: The file can no longer be read or written.
         """
         from contradict import scoring
 
+        if direction not in scoring.DIRECTIONS:
+            raise ConfigError(f"direction is {direction!r}; expected one of {', '.join(scoring.DIRECTIONS)}")
         forward = list(pairs)
         if not model.fingerprint:
             return scoring.score_pairs(forward, model, direction=direction, batch_tokens=batch_tokens, progress=progress), 0
@@ -183,7 +196,9 @@ class Ledger:
             some = keys[start : start + _ASKED]
             marks = ",".join("?" * len(some))
             query = f"SELECT pair, relations, truncated FROM scores JOIN models ON model = number WHERE sha256 = ? AND pair IN ({marks})"  # noqa: S608
-            for key, values, cut in self._file.execute(query, (fingerprint, *some)):
+            with self._named_errors():
+                found = self._file.execute(query, (fingerprint, *some)).fetchall()
+            for key, values, cut in found:
                 i = row[key]
                 relations[i], truncated[i], known[i] = np.frombuffer(values, dtype="<f4"), bool(cut), True
         return relations, truncated, known
@@ -227,7 +242,8 @@ class Ledger:
 
     def reviews(self) -> dict[str, Review]:
         """All reviews by `pair_key`, the oldest first."""
-        rows = self._file.execute("SELECT pair, a, b, label, reviewed, note, extra FROM reviews ORDER BY reviewed, pair")
+        with self._named_errors():
+            rows = self._file.execute("SELECT pair, a, b, label, reviewed, note, extra FROM reviews ORDER BY reviewed, pair").fetchall()
         return {
             key: Review(a, b, label, dt.datetime.fromisoformat(reviewed), note, json.loads(extra))
             for key, a, b, label, reviewed, note, extra in rows

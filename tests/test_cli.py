@@ -276,7 +276,7 @@ def test_calibrate_writes_what_other_commands_take(capsys, tmp_path):
     few = tmp_path / "few.jsonl"
     few.write_text("".join(pairs.read_text().splitlines(keepends=True)[:4]))
     code, _, err = call(capsys, "calibrate", few, "-o", tmp_path / "few.json", "--device", "cpu")
-    assert (code, "has too few" in err) == (1, True)
+    assert (code, "too few conflicts" in err) == (1, True)
     path.write_text(json.dumps(record | {"fitted": {"model_sha256": "0"}}))
     code, _, err = call(capsys, "scan", SEEDS / "statements.jsonl", "--calibration", path, "--device", "cpu")
     assert code == 2
