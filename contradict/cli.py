@@ -94,6 +94,8 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--device": {"metavar": "NAME", "help": "cpu, cuda, cuda:1, mps (default: CUDA where there is one)"},
     "--threads": {"type": int, "metavar": "N", "help": "CPU threads (default: all cores)"},
     "--batch-tokens": {"type": int, "metavar": "N", "help": "most tokens of a batch (default: by device)"},
+    "--backend": {"metavar": "NAME", "help": "torch, onnx, openvino, or auto: the fastest that is installed (default: auto)"},
+    "--dtype": {"metavar": "NAME", "help": "float32, bfloat16, float16, int8, or auto: the fastest that is accurate (default: auto)"},
     "--direction": {"metavar": "forward|both", "help": "score one or both directions of a pair (default: both)"},
     "--threshold": {"type": float, "metavar": "P", "help": "probability from which a pair is flagged (default: the model's own)"},
     "--where": {"action": "append", "metavar": "COLUMN=VALUE", "help": "only pairs with this value; repeat to narrow further"},
@@ -108,7 +110,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
 _SHARED = ("--config", "--on-error")
 _ARTICLES = ("--date", "--aliases")
 _PAIRING = ("--rule", "--window-days")
-_SCORING = ("--model", "--device", "--threads", "--batch-tokens", "--direction", "--threshold")
+_SCORING = ("--model", "--device", "--threads", "--backend", "--dtype", "--batch-tokens", "--direction", "--threshold")
 
 
 @dataclass(frozen=True)
@@ -269,6 +271,7 @@ def _score(args: argparse.Namespace) -> None:
 
     from contradict import reports, verdicts
     from contradict.calibration import Calibrator
+    from contradict.detector import Detector
     from contradict.readers import read_pairs
     from contradict.schema import NLI_LABELS, VERDICTS
 
@@ -280,7 +283,7 @@ def _score(args: argparse.Namespace) -> None:
     columns = list(dict.fromkeys(k for record in records for k in record))
     if clash := [c for c in added if c in columns]:
         raise InputError([Problem(args.input, None, ", ".join(clash), "is a column that this command adds; rename yours")])
-    model = contradict.load_model(config.model, device=config.device, threads=config.threads)
+    model = Detector(config).model
     calibrator = Calibrator.load(model.folder)
     with _Progress() as progress:
         scores = contradict.score_pairs(pairs, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
@@ -308,6 +311,7 @@ def _score(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from contradict import evaluation, reports
     from contradict.calibration import Calibrator
+    from contradict.detector import Detector
     from contradict.readers import read_labelled_pairs
 
     config = _config(args)
@@ -324,7 +328,7 @@ def _evaluate(args: argparse.Namespace) -> None:
             raise ConfigError(f"--where {condition}: no pair is left; check the column and the value")
     results = {}
     for name in getattr(args, "model", None) or [config.model]:
-        model = contradict.load_model(name, device=config.device, threads=config.threads)
+        model = Detector(config, model=name).model
         calibrator = Calibrator.load(model.folder)
         with _Progress() as progress:
             scores = contradict.score_pairs(
