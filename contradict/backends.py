@@ -1,8 +1,11 @@
-"""Model folders -> callables. The only module that imports torch and transformers, inside functions.
+"""Model folders -> callables. The only module that imports torch, transformers, onnxruntime and openvino, inside functions.
 
 A cross-encoder is an ordinary Hugging Face folder or hub id whose labels have names; a bi-encoder is a
 sentence-transformers folder or hub id. What is on disk is used without a network; a hub id that is not
 on disk is fetched, and only then is a socket opened.
+
+A cross-encoder is run by one of `BACKENDS` in one of `DTYPES`. ONNX Runtime and OpenVINO read an ONNX graph that
+torch writes once per model into the user's cache folder.
 """
 
 from __future__ import annotations
@@ -10,10 +13,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +31,13 @@ from contradict.errors import ConfigError, MissingDependencyError, ModelError
 from contradict.schema import NLI_LABELS, RELATIONS
 
 __all__ = [
+    "BACKENDS",
     "DEFAULT_EMBEDDER",
     "DEFAULT_MODEL",
+    "DTYPES",
     "BiEncoder",
     "CrossEncoder",
+    "choose_backend",
     "label_names",
     "load_embedder",
     "load_model",
@@ -38,7 +48,18 @@ __all__ = [
 DEFAULT_MODEL = "nli-minilm"
 DEFAULT_EMBEDDER = "claims-minilm"
 
+DTYPES: dict[str, tuple[str, ...]] = {
+    "torch": ("float32", "bfloat16", "float16"),
+    "onnx": ("float32", "int8"),
+    "openvino": ("float32", "bfloat16"),
+}
+"""Backend -> the number formats in which it computes."""
+_PACKAGES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
+_GRAPH = 1  # part of the key of exported graphs; raise it when `_export` changes
+
 _Floats = npt.NDArray[np.float32]
+_Forward = Callable[[Mapping[str, npt.NDArray[np.int64]]], _Floats]
+"""Padded inputs of a batch by name, i64[n, tokens] each -> logits f32[n, relations]; MemoryError if it does not fit."""
 
 # Names under which published NLI models keep the relations.
 _NAMES = {
@@ -120,11 +141,60 @@ def _from_pretrained(loader: Any, where: str, **options: Any) -> Any:
 def _fingerprint(where: str) -> str:
     """SHA-256 of the weights of a local folder, "" for a hub id."""
     digest = hashlib.sha256()
-    for path in sorted(Path(where).glob("*.safetensors")) if Path(where).is_dir() else []:
+    folder = Path(where)
+    paths = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    for path in paths if folder.is_dir() else []:
         with path.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
     return digest.hexdigest() if digest.digest() != hashlib.sha256().digest() else ""
+
+
+def _computes_bfloat16() -> bool:
+    """Whether the processor multiplies matrices in bfloat16; elsewhere it is emulated and slower than float32."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_bf16", "amx_bf16"})
+
+
+def choose_backend(device: str, backend: str = "auto", dtype: str = "auto") -> tuple[str, str]:
+    """The fastest backend and number format that this machine has, within what the user asked for.
+
+    On a CPU that is OpenVINO where it is installed, else torch, in bfloat16 where the processor computes it; on CUDA,
+    torch in float16. int8 is never chosen: its scale depends on the batch, and it costs accuracy.
+
+    Args:
+        device: "cpu", "cuda", "cuda:1" or "mps".
+        backend: One of `BACKENDS`, or "auto".
+        dtype: One of the backend's `DTYPES`, or "auto".
+
+    Raises:
+        ConfigError: The two do not go together, or not with the device.
+        MissingDependencyError: The backend's package is not installed.
+    """
+    if backend not in ("auto", *DTYPES):
+        raise ConfigError(f"backend is {backend!r}; expected one of auto, {', '.join(DTYPES)}")
+    if dtype not in ("auto", *(d for dtypes in DTYPES.values() for d in dtypes)):
+        known = dict.fromkeys(d for dtypes in DTYPES.values() for d in dtypes)
+        raise ConfigError(f"dtype is {dtype!r}; expected one of auto, {', '.join(known)}")
+    on_cpu = device == "cpu"
+    if backend == "auto":
+        order = ("openvino", "torch", "onnx") if on_cpu else ("torch",)
+        able = [b for b in order if dtype in ("auto", *DTYPES[b])]
+        # What is not installed comes last, so that the error names it where nothing else computes the dtype.
+        backend = next((b for b in able if find_spec(_PACKAGES[b])), able[0] if able else order[0])
+    if not on_cpu and backend != "torch":
+        raise ConfigError(f"backend {backend!r} runs on cpu only; leave --backend out, or use --device cpu instead of {device}")
+    if find_spec(_PACKAGES[backend]) is None:
+        raise MissingDependencyError(_PACKAGES[backend], backend, f"the backend {backend!r}")
+    if dtype == "auto":
+        fast = "float16" if device.startswith("cuda") else "bfloat16" if on_cpu and _computes_bfloat16() else "float32"
+        dtype = fast if fast in DTYPES[backend] else "float32"
+    if dtype not in DTYPES[backend]:
+        raise ConfigError(f"the backend {backend!r} does not compute in {dtype}; it knows {', '.join(DTYPES[backend])}")
+    return backend, dtype
 
 
 def _device(device: str | None) -> str:
@@ -181,10 +251,13 @@ def label_names(config: Any, where: str) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _to_device(arrays: dict[str, Any], device: str) -> dict[str, Any]:
+def _to_device(arrays: Mapping[str, Any], device: str) -> dict[str, Any]:
     import torch
 
-    return {name: torch.as_tensor(np.asarray(rows), dtype=torch.long).to(device, non_blocking=True) for name, rows in arrays.items()}
+    tensors = {name: torch.as_tensor(np.asarray(rows), dtype=torch.long) for name, rows in arrays.items()}
+    if device.startswith("cuda"):  # from pinned memory the copy runs beside the computation
+        return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in tensors.items()}
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
 @dataclass(slots=True)
@@ -196,6 +269,8 @@ class CrossEncoder:
         labels: Its relations in the order of its outputs.
         max_length: Tokens of a pair that it can read.
         device: Where it runs.
+        backend: What runs it, a key of `BACKENDS`.
+        dtype: Number format in which it computes.
         fingerprint: SHA-256 of its weights, "" for a hub id.
         folder: Local folder, None for a hub id; calibration.json lies there.
     """
@@ -204,10 +279,12 @@ class CrossEncoder:
     labels: tuple[str, ...]
     max_length: int
     device: str
+    backend: str
+    dtype: str
     fingerprint: str
     folder: Path | None
     _tokenizer: Any
-    _model: Any
+    _forward: _Forward
 
     @property
     def mask(self) -> str:
@@ -227,20 +304,15 @@ class CrossEncoder:
 
     def logits(self, encoded: dict[str, list[list[int]]]) -> _Floats:
         """f32[n, len(labels)] for tokenised rows, padded to their longest; halves a batch that does not fit the memory."""
-        import torch
-
         padded = self._tokenizer.pad(encoded, return_tensors="np")
         try:
-            with torch.inference_mode():
-                out = self._model(**_to_device(padded, self.device)).logits.float()
-        except torch.OutOfMemoryError:
+            return self._forward({name: np.asarray(rows, dtype=np.int64) for name, rows in padded.items()})
+        except MemoryError:
             n = len(encoded["input_ids"])
             if n == 1:
                 raise
             halves = [{name: rows[part] for name, rows in encoded.items()} for part in (slice(None, n // 2), slice(n // 2, None))]
             return np.concatenate([self.logits(half) for half in halves])
-        logits: _Floats = out.cpu().numpy()
-        return logits
 
 
 @dataclass(slots=True)
@@ -262,34 +334,229 @@ class BiEncoder:
         return vectors
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a backend makes a forward pass from.
+
+    Attributes:
+        where: Folder or hub id.
+        config: Its transformers config.
+        inputs: Names of the model's inputs in order.
+        fingerprint: SHA-256 of the weights, or the commit of a hub id.
+        device: Where it is to run.
+        dtype: Number format in which it is to compute.
+        threads: CPU threads; None for the backend's default.
+    """
+
+    where: str
+    config: Any
+    inputs: tuple[str, ...]
+    fingerprint: str
+    device: str
+    dtype: str
+    threads: int | None
+
+
+def _module(source: _Source, dtype: str) -> Any:
+    """The torch module, ready to infer."""
+    transformers = _transformers()
+    import torch
+
+    kind = transformers.AutoModelForSequenceClassification
+    model = _from_pretrained(kind, source.where, dtype=getattr(torch, dtype)).eval()
+    if source.config.model_type in _BERT_LIKE:
+        _shorten_last_layer(model)
+    return model
+
+
+_BERT_LIKE = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
+
+
+def _shorten_last_layer(model: Any) -> None:
+    """Compute the last layer for the first token only, which is all that the head of a BERT-like classifier reads.
+
+    The result is the same and a sixth of the work of a model of six layers is spared, less what keys and values need.
+    """
+    import torch
+
+    layer = model.base_model.encoder.layer[-1]
+    attention = layer.attention.self
+
+    def split(states: Any) -> Any:
+        return states.unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2)
+
+    def forward(states: Any, attention_mask: Any = None, *_: Any, **__: Any) -> Any:
+        first = states[:, :1]
+        mask = None if attention_mask is None else attention_mask[:, :, :1]
+        heads = [split(attention.query(first)), split(attention.key(states)), split(attention.value(states))]
+        mixed = torch.nn.functional.scaled_dot_product_attention(*heads, attn_mask=mask)
+        return layer.feed_forward_chunk(layer.attention.output(mixed.transpose(1, 2).flatten(2), first))
+
+    layer.forward = forward
+
+
+def _torch(source: _Source) -> _Forward:
+    import torch
+
+    model = _module(source, source.dtype).to(source.device)
+
+    def forward(inputs: Mapping[str, npt.NDArray[np.int64]]) -> _Floats:
+        try:
+            with torch.inference_mode():
+                logits: _Floats = model(**_to_device(inputs, source.device)).logits.float().cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            raise MemoryError from error
+        return logits
+
+    return forward
+
+
+def _cache_folder() -> Path:
+    """Where exported graphs are kept: `contradict` in XDG_CACHE_HOME, in LOCALAPPDATA on Windows, else in ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    folder = (Path(base) if base else Path.home() / ".cache") / "contradict"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _exported(source: _Source, suffix: str, write: Callable[[Path], None]) -> Path:
+    """The graph of a model in the cache folder, made by `write` if it is not there; two processes may make it at once."""
+    import torch
+    import transformers
+
+    parts = (_GRAPH, source.fingerprint, source.config.to_json_string(), torch.__version__, transformers.__version__)
+    key = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+    path = _cache_folder() / f"{key}{suffix}"
+    if not path.exists():
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            write(Path(folder) / path.name)
+            os.replace(Path(folder) / path.name, path)
+    return path
+
+
+def _graph(source: _Source) -> Path:
+    """The model as an ONNX graph in float32, weights included."""
+
+    def write(path: Path) -> None:
+        import torch
+
+        example = {name: torch.ones((2, 8), dtype=torch.long) for name in source.inputs}
+        axes = {name: {0: "pairs", 1: "tokens"} for name in source.inputs} | {"logits": {0: "pairs"}}
+
+        class Positional(torch.nn.Module):
+            """The exporter passes inputs by position; transformers wants them by name."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = _module(source, "float32")
+
+            def forward(self, *inputs: Any) -> Any:
+                return self.model(**dict(zip(source.inputs, inputs, strict=True))).logits
+
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")  # the tracer warns of every Python branch; parity tests watch what they would break
+            torch.onnx.export(
+                Positional().eval(), tuple(example.values()), str(path), input_names=list(example), output_names=["logits"],
+                dynamic_axes=axes, opset_version=17, dynamo=False,
+            )  # fmt: skip
+
+    return _exported(source, ".onnx", write)
+
+
+def _int8_graph(source: _Source) -> Path:
+    """The ONNX graph with int8 weights, a scale per channel; activations are quantised as they come."""
+
+    def write(path: Path) -> None:
+        if find_spec("onnx") is None:
+            raise MissingDependencyError("onnx", "onnx", "quantising to int8")
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        root = logging.getLogger()
+        level = root.level
+        root.setLevel(logging.ERROR)  # it advises, on the root logger, a step that brings nothing here
+        try:
+            quantize_dynamic(_graph(source), path, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul"])
+        finally:
+            root.setLevel(level)
+
+    return _exported(source, ".int8.onnx", write)
+
+
+def _onnx(source: _Source) -> _Forward:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = source.threads or 0
+    options.log_severity_level = 3
+    path = _int8_graph(source) if source.dtype == "int8" else _graph(source)
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def forward(inputs: Mapping[str, npt.NDArray[np.int64]]) -> _Floats:
+        logits: _Floats = session.run(None, dict(inputs))[0]
+        return logits
+
+    return forward
+
+
+def _openvino(source: _Source) -> _Forward:
+    import openvino
+
+    core = openvino.Core()
+    precision = {"float32": "f32", "bfloat16": "bf16"}[source.dtype]
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    if source.threads is not None:
+        options["INFERENCE_NUM_THREADS"] = source.threads
+    request = core.compile_model(core.read_model(_graph(source)), "CPU", options).create_infer_request()
+
+    def forward(inputs: Mapping[str, npt.NDArray[np.int64]]) -> _Floats:
+        logits: _Floats = request.infer(dict(inputs))[0].astype(np.float32)
+        return logits
+
+    return forward
+
+
+BACKENDS: dict[str, Callable[[_Source], _Forward]] = {"torch": _torch, "onnx": _onnx, "openvino": _openvino}
+"""What runs a cross-encoder: a model folder, device, dtype and threads -> the forward pass over a padded batch."""
+
+
 @functools.cache
-def load_model(name: str | None = None, *, device: str | None = None, threads: int | None = None) -> CrossEncoder:
+def load_model(
+    name: str | None = None,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+    dtype: str = "auto",
+) -> CrossEncoder:
     """Load a cross-encoder with three or more named relations.
 
     Args:
         name: Folder, name of shipped weights or hub id; None for the shipped `nli-minilm`.
         device: "cpu", "cuda", "cuda:1", "mps"; None picks CUDA where there is one.
-        threads: CPU threads; None leaves torch's default.
+        threads: CPU threads; None leaves the backend's default.
+        backend: "torch", "onnx", "openvino", or "auto" for the fastest that is installed (`choose_backend`).
+        dtype: "float32", "bfloat16", "float16", "int8", or "auto" for the fastest that keeps the accuracy.
 
     Raises:
         ModelError: There is no such model, or its labels cannot serve.
-        ConfigError: The device or the number of threads is impossible.
+        ConfigError: The device, the number of threads, or backend and dtype are impossible.
+        MissingDependencyError: The backend's package is not installed.
     """
     transformers = _transformers()
-    import torch
-
     _set_threads(threads)
     where = _locate(name, DEFAULT_MODEL)
     config = _from_pretrained(transformers.AutoConfig, where)
     labels = label_names(config, where)
     target = _device(device)
-    dtype = torch.float16 if target.startswith("cuda") else torch.float32
+    backend, dtype = choose_backend(target, backend, dtype)
     tokenizer = _from_pretrained(transformers.AutoTokenizer, where)
-    model = _from_pretrained(transformers.AutoModelForSequenceClassification, where, dtype=dtype)
-    model = model.to(target).eval()
     folder = Path(where) if Path(where).is_dir() else None
+    fingerprint = _fingerprint(where)
+    inputs = tuple(key for key in tokenizer("a", "b") if key in tokenizer.model_input_names)
+    identity = fingerprint or f"{where}@{getattr(config, '_commit_hash', None)}"
+    forward = BACKENDS[backend](_Source(where, config, inputs, identity, target, dtype, threads))
     return CrossEncoder(
-        name or DEFAULT_MODEL, labels, _length_limit(config, tokenizer), target, _fingerprint(where), folder, tokenizer, model
+        name or DEFAULT_MODEL, labels, _length_limit(config, tokenizer), target, backend, dtype, fingerprint, folder, tokenizer, forward
     )
 
 

@@ -99,6 +99,8 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--device": {"metavar": "NAME", "help": "cpu, cuda, cuda:1, mps (default: CUDA where there is one)"},
     "--threads": {"type": int, "metavar": "N", "help": "CPU threads (default: all cores)"},
     "--batch-tokens": {"type": int, "metavar": "N", "help": "most tokens of a batch (default: by device)"},
+    "--backend": {"metavar": "NAME", "help": "torch, onnx, openvino, or auto: the fastest that is installed (default: auto)"},
+    "--dtype": {"metavar": "NAME", "help": "float32, bfloat16, float16, int8, or auto: the fastest that is accurate (default: auto)"},
     "--direction": {"metavar": "forward|both", "help": "score one or both directions of a pair (default: both)"},
     "--threshold": {"type": float, "metavar": "P", "help": "probability from which a pair is flagged (default: the model's own)"},
     "--where": {"action": "append", "metavar": "COLUMN=VALUE", "help": "only pairs with this value; repeat to narrow further"},
@@ -124,7 +126,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
 _SHARED = ("--config", "--on-error")
 _ARTICLES = ("--date", "--aliases", "--workers")
 _PAIRING = ("--rule", "--window-days")
-_MODEL = ("--model", "--device", "--threads", "--batch-tokens", "--direction")
+_MODEL = ("--model", "--device", "--threads", "--backend", "--dtype", "--batch-tokens", "--direction")
 _SCORING = (*_MODEL, "--calibration", "--threshold")
 _LEDGER = ("--ledger", "--show-dismissed")
 
@@ -328,6 +330,7 @@ def _score(args: argparse.Namespace) -> None:
 
     from contradict import reports, verdicts
     from contradict.calibration import Calibrator
+    from contradict.detector import Detector
     from contradict.readers import read_pairs
     from contradict.schema import NLI_LABELS, VERDICTS
 
@@ -339,7 +342,7 @@ def _score(args: argparse.Namespace) -> None:
     columns = list(dict.fromkeys(k for record in records for k in record))
     if clash := [c for c in added if c in columns]:
         raise InputError([Problem(args.input, None, ", ".join(clash), "is a column that this command adds; rename yours")])
-    model = contradict.load_model(config.model, device=config.device, threads=config.threads)
+    model = Detector(config).model
     calibrator = Calibrator.of(model, config.calibration)
     with _Progress() as progress:
         scores = contradict.score_pairs(pairs, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
@@ -367,6 +370,7 @@ def _score(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from contradict import evaluation, evaluation_report, reports
     from contradict.calibration import Calibrator
+    from contradict.detector import Detector
     from contradict.readers import read_labelled_pairs
 
     config = _config(args)
@@ -386,7 +390,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     predictions: dict[str, evaluation.Predictions] = {}
     evaluations: dict[str, evaluation.Evaluation] = {}
     for name in getattr(args, "model", None) or [config.model]:
-        model = contradict.load_model(name, device=config.device, threads=config.threads)
+        model = Detector(config, model=name).model
         calibrator = Calibrator.of(model, config.calibration)
         with _Progress() as progress:
             scores = contradict.score_pairs(
@@ -439,6 +443,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _calibrate(args: argparse.Namespace) -> None:
     from contradict import calibration, reports
+    from contradict.detector import Detector
     from contradict.readers import read_labelled_pairs
 
     config = _config(args)
@@ -446,7 +451,7 @@ def _calibrate(args: argparse.Namespace) -> None:
     problems: list[Problem] = []
     pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
     _report_skipped(problems)
-    model = contradict.load_model(config.model, device=config.device, threads=config.threads)
+    model = Detector(config).model
     with _Progress() as progress:
         texts = [(p.premise, p.hypothesis) for p in pairs]
         scores = contradict.score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)

@@ -45,6 +45,8 @@ class Config:
         device: "cpu", "cuda", "cuda:1", "mps"; None picks CUDA where there is one.
         threads: CPU threads; None leaves torch's default.
         batch_tokens: Most tokens of a batch; None picks by device.
+        backend: What runs the cross-encoder: "torch", "onnx", "openvino", or "auto" for the fastest that is installed.
+        dtype: Number format in which it computes, or "auto" for the fastest that keeps the accuracy.
         rules: Pairing rules in order.
         window_days: Largest gap in days for rules that heed it; None for no limit.
         min_similarity: Cosine below which a pair is not scored.
@@ -66,6 +68,8 @@ class Config:
     device: str | None = None
     threads: int | None = None
     batch_tokens: int | None = None
+    backend: str = "auto"
+    dtype: str = "auto"
     rules: tuple[str, ...] = tuple(pairing.RULES)
     window_days: int | None = 365
     min_similarity: float = 0.1
@@ -94,6 +98,9 @@ class Config:
         for name in ("threads", "batch_tokens"):
             value = getattr(self, name)
             expect(value is None or (type(value) is int and value >= 1), name, "a whole number of at least 1")
+        expect(self.backend in ("auto", *backends.DTYPES), "backend", f"one of auto, {', '.join(backends.DTYPES)}")
+        dtypes = dict.fromkeys(dtype for known in backends.DTYPES.values() for dtype in known)
+        expect(self.dtype in ("auto", *dtypes), "dtype", f"one of auto, {', '.join(dtypes)}")
         expect(isinstance(self.rules, tuple) and len(self.rules) > 0, "rules", f"one or more of {', '.join(pairing.RULES)}")
         for rule in self.rules:
             if rule not in pairing.RULES:
@@ -167,7 +174,8 @@ class Detector:
     @property
     def model(self) -> backends.CrossEncoder:
         """The cross-encoder."""
-        return backends.load_model(self.config.model, device=self.config.device, threads=self.config.threads)
+        c = self.config
+        return backends.load_model(c.model, device=c.device, threads=c.threads, backend=c.backend, dtype=c.dtype)
 
     @property
     def embedder(self) -> backends.BiEncoder:
@@ -221,7 +229,14 @@ class Detector:
                     reviews = ledger.reviews()
             clock.lap("score")
             models = {
-                "model": {"name": model.name, "sha256": model.fingerprint, "relations": list(model.labels)},
+                "model": {
+                    "name": model.name,
+                    "sha256": model.fingerprint,
+                    "relations": list(model.labels),
+                    "device": model.device,
+                    "backend": model.backend,
+                    "dtype": model.dtype,
+                },
                 "embedder": {"name": embedder.name, "sha256": embedder.fingerprint},
             }
         else:

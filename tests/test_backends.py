@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -13,7 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
 import contradict as ct
 from contradict import backends
-from contradict.errors import ConfigError, ModelError
+from contradict.errors import ConfigError, MissingDependencyError, ModelError
 from tests.conftest import ROOT, SEEDS
 
 FAMILIES = {
@@ -65,7 +66,7 @@ def make_model(folder, family, labels=ORDER):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_scores_as_transformers_does_with_labels_by_name(tmp_path, family):
     folder = make_model(tmp_path / family, family)
-    model = ct.load_model(str(folder), device="cpu")
+    model = ct.load_model(str(folder), device="cpu", backend="torch", dtype="float32")
     assert model.labels == ORDER
     assert model.max_length == 64
     scores = ct.score_pairs(PAIRS, model, direction="forward")
@@ -156,20 +157,103 @@ def test_embedder_with_further_layers_is_run_by_sentence_transformers(tmp_path):
     np.testing.assert_allclose(np.linalg.norm(vectors), 1, atol=1e-5)
 
 
-def test_a_batch_that_does_not_fit_the_memory_is_halved(model, monkeypatch):
+def test_a_batch_that_does_not_fit_the_memory_is_halved(model):
     plain = ct.score_pairs(PAIRS, model).relations
-    real = model._model.forward
     sizes = []
 
-    def small(**batch):
-        sizes.append(len(batch["input_ids"]))
+    def small(inputs):
+        sizes.append(len(inputs["input_ids"]))
         if sizes[-1] > 1:
-            raise torch.OutOfMemoryError
-        return real(**batch)
+            raise MemoryError
+        return model._forward(inputs)
 
-    monkeypatch.setattr(model._model, "forward", small)
-    np.testing.assert_allclose(ct.score_pairs(PAIRS, model).relations, plain, atol=1e-5)
+    halving = dataclasses.replace(model, _forward=small)
+    np.testing.assert_allclose(ct.score_pairs(PAIRS, halving).relations, plain, atol=1e-5)
     assert max(sizes) > 1
+
+
+TOLERANCE = {"float32": 1e-4, "bfloat16": 0.06, "float16": 0.02, "int8": 0.5}
+"""Largest change of a probability against torch in float32. int8 is bounded loosely: it is never chosen by itself."""
+WAYS = [(backend, dtype) for backend, dtypes in backends.DTYPES.items() for dtype in dtypes]
+
+
+@pytest.fixture(params=WAYS, ids="-".join)
+def way(request):
+    """A backend and a dtype that are installed."""
+    pytest.importorskip(backends._PACKAGES[request.param[0]])
+    return request.param
+
+
+def lines(count):
+    """Pairs of many lengths, so that batches are padded."""
+    labelled = ct.read_labelled_pairs(SEEDS / "labelled_pairs.jsonl")[:count]
+    return [(" ".join([p.premise] * (1 + i % 3)), p.hypothesis) for i, p in enumerate(labelled)]
+
+
+def test_every_backend_scores_as_torch_in_float32_does(model, way):
+    backend, dtype = way
+    loaded = ct.load_model(device="cpu", backend=backend, dtype=dtype)
+    assert (loaded.backend, loaded.dtype) == way
+    pairs = lines(24)
+    expected, got = (ct.score_pairs(pairs, m, batch_tokens=512).relations for m in (model, loaded))
+    np.testing.assert_allclose(got, expected, atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_every_family_is_exported_with_its_attention_to_padding(tmp_path, monkeypatch, family, backend):
+    pytest.importorskip(backends._PACKAGES[backend])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = str(make_model(tmp_path / family, family))
+    plain = ct.load_model(folder, device="cpu", backend="torch", dtype="float32")
+    exported = ct.load_model(folder, device="cpu", backend=backend, dtype="float32")
+    expected, got = (ct.score_pairs(PAIRS, m).relations for m in (plain, exported))
+    np.testing.assert_allclose(got, expected, atol=2e-4)
+    (graph,) = (tmp_path / "cache" / "contradict").iterdir()
+    written = graph.stat().st_mtime_ns
+    ct.load_model.cache_clear()
+    ct.load_model(folder, device="cpu", backend=backend, dtype="float32")
+    assert graph.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("installed", "bfloat16", "asked", "chosen"),
+    [
+        ({"torch"}, False, ("cpu",), ("torch", "float32")),
+        ({"torch"}, True, ("cpu",), ("torch", "bfloat16")),
+        ({"torch", "openvino"}, True, ("cpu",), ("openvino", "bfloat16")),
+        ({"torch", "openvino", "onnxruntime"}, False, ("cpu",), ("openvino", "float32")),
+        ({"torch", "onnxruntime"}, True, ("cpu", "auto", "int8"), ("onnx", "int8")),
+        ({"torch", "onnxruntime"}, True, ("cpu", "onnx"), ("onnx", "float32")),
+        ({"torch", "openvino"}, True, ("cuda",), ("torch", "float16")),
+        ({"torch", "openvino"}, True, ("cuda:1", "auto", "float32"), ("torch", "float32")),
+    ],
+)
+def test_the_fastest_way_that_the_machine_has_is_chosen(monkeypatch, installed, bfloat16, asked, chosen):
+    monkeypatch.setattr(backends, "find_spec", lambda package: package if package in installed else None)
+    monkeypatch.setattr(backends, "_computes_bfloat16", lambda: bfloat16)
+    assert backends.choose_backend(*asked) == chosen
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (("cpu", "jax"), "backend is 'jax'; expected one of auto, torch"),
+        (("cpu", "torch", "float8"), "dtype is 'float8'; expected one of auto, float32"),
+        (("cpu", "torch", "int8"), "does not compute in int8; it knows float32"),
+        (("cuda", "auto", "int8"), "does not compute in int8"),
+        (("cuda", "openvino"), "runs on cpu only"),
+    ],
+)
+def test_a_way_that_does_not_exist_is_refused(asked, says):
+    with pytest.raises(ConfigError, match=says):
+        backends.choose_backend(*asked)
+
+
+def test_a_backend_that_is_not_installed_names_the_command(monkeypatch):
+    monkeypatch.setattr(backends, "find_spec", lambda package: None if package == "openvino" else package)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'contradict-nli\[openvino\]'"):
+        backends.choose_backend("cpu", "openvino")
 
 
 def test_broken_calibration_is_named(tmp_path):
