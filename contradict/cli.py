@@ -31,7 +31,7 @@ __all__ = ["main"]
 
 _TABLES = (".jsonl", ".csv", ".parquet")
 _SHOWN = 10  # ids named in one message
-_STAGES = {"extract": "reading articles", "embed": "embedding", "score": "scoring", "train": "training"}
+_STAGES = {"extract": "reading articles", "embed": "embedding", "score": "scoring", "explain": "explaining", "train": "training"}
 
 
 class _Progress:
@@ -171,6 +171,8 @@ def _parser() -> argparse.ArgumentParser:
             options = dict(_FLAGS[flag])
             if name == "evaluate" and flag == "--model":
                 options |= {"action": "append", "help": options["help"] + "; repeat to compare"}
+            if name == "scan" and flag == "--explain":
+                options |= {"help": "find the words that decide each finding, by masking each in turn"}
             if name == "train" and flag == "--output":
                 options |= {"metavar": "DIR", "help": "new folder for the model", "required": True}
             if name == "calibrate" and flag == "--output":

@@ -22,6 +22,7 @@ from contradict.actors import actor_resolver, resolve_actors
 from contradict.calibration import Calibrator
 from contradict.corpus import Extractor, extract_corpus
 from contradict.errors import ConfigError, InputError, Problem
+from contradict.explanation import explain
 from contradict.ledger import Ledger
 from contradict.readers import article_source, holds_articles, read_statements
 from contradict.reports import Report
@@ -53,6 +54,7 @@ class Config:
         threshold: Calibrated probability from which a pair is flagged; None takes the model's own.
         direction: "both" or "forward".
         change_days: Days between two dates from which a conflict is called a change.
+        explain: Whether to find the words that decide each finding; a finding of n words costs n scored pairs.
         workers: Processes that read articles.
         on_error: "stop" at bad input, or "skip" it and go on.
         calibration: File made by `contradict calibrate`; None takes the model's own.
@@ -76,6 +78,7 @@ class Config:
     threshold: float | None = None
     direction: str = "both"
     change_days: int = 180
+    explain: bool = False
     workers: int = 1
     on_error: str = "stop"
     calibration: str | None = None
@@ -112,7 +115,8 @@ class Config:
         expect(whole(self.change_days) and self.change_days >= 0, "change_days", "days")
         expect(whole(self.workers) and self.workers >= 1, "workers", "a whole number of at least 1")
         expect(self.on_error in ("stop", "skip"), "on_error", "stop or skip")
-        expect(type(self.show_dismissed) is bool, "show_dismissed", "true or false")
+        for name in ("explain", "show_dismissed"):
+            expect(type(getattr(self, name)) is bool, name, "true or false")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Config:
@@ -244,7 +248,7 @@ class Detector:
             scores = Scores(np.zeros((0, 2, 5), dtype=np.float32), (), np.zeros(0, dtype=bool))
         probability = calibrator.probability(scores.conflict()) if len(scores) else np.zeros(0)
         threshold = config.threshold if config.threshold is not None else calibrator.threshold
-        return Report.of(
+        report = Report.of(
             statements,
             pairs,
             scores,
@@ -267,6 +271,12 @@ class Detector:
             models=models,
             reviews=reviews,
         )
+        if not (config.explain and report.findings):
+            return report
+        claims = [(f.a.claim, f.b.claim) for f in report.findings]
+        told = explain(claims, self.model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
+        clock.lap("explain")
+        return report.with_deciding_words({(f.a.id, f.b.id): words.offsets() for f, words in zip(report.findings, told, strict=True)})
 
 
 class _Clock:

@@ -52,6 +52,10 @@ class Explanation:
     a: tuple[Span, ...]
     b: tuple[Span, ...]
 
+    def offsets(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Start and end of the spans, by side."""
+        return {side: tuple((s.start, s.end) for s in spans) for side, spans in (("a", self.a), ("b", self.b))}
+
 
 def words(text: str) -> list[tuple[int, int]]:
     """Offsets of the words of a text; a number with its separators and a hyphenated word are one."""

@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -105,11 +105,16 @@ class Report:
 
     def rethreshold(self, threshold: float) -> Report:
         """The same report at another threshold, higher or lower; nothing is scored again."""
-        return Report.of(
+        report = Report.of(
             self.statements, self.pairs, self.scores, self.probability, threshold=threshold, calibrated=self.calibrated,
             change_days=self.change_days, counts=self.counts, timings=self.timings, config=self.config, models=self.models,
             reviews=self.reviews,
         )  # fmt: skip
+        return report.with_deciding_words({(f.a.id, f.b.id): f.deciding_words for f in self.findings if f.deciding_words is not None})
+
+    def with_deciding_words(self, found: Mapping[tuple[str, str], Mapping[str, tuple[tuple[int, int], ...]]]) -> Report:
+        """The same report with the deciding words of findings, by the ids of their two statements."""
+        return replace(self, findings=tuple(replace(f, deciding_words=found.get((f.a.id, f.b.id))) for f in self.findings))
 
     def write(self, path: str | Path) -> None:
         """Write the findings in the format of the suffix: .jsonl, .csv, .parquet, .md or .html.
@@ -186,8 +191,14 @@ def _finding(
     why = verdicts.reasons(a, b, relations, verdict=verdict, truncated=bool(scores.truncated[row]), calibrated=calibrated)
     return Finding(
         verdict, _rounded(probability[row]), None if np.isnan(similarity) else _rounded(similarity),
-        pairs.rules[pairs.rule[row]], directions, why, a, b,
+        pairs.rules[pairs.rule[row]], directions, why, verdicts.innocent_reading(a, b, verdict=verdict), a, b,
     )  # fmt: skip
+
+
+def _deciding(f: Finding) -> dict[str, list[str]]:
+    """The deciding words of both claims, where they were asked for."""
+    claims = {"a": f.a.claim, "b": f.b.claim}
+    return {side: [claims[side][start:end] for start, end in spans] for side, spans in (f.deciding_words or {}).items() if spans}
 
 
 @contextmanager
@@ -314,6 +325,8 @@ def _flat(finding: Finding) -> dict[str, Any]:
     for direction, values in finding.scores.items():
         flat |= {f"{direction}_{relation}": value for relation, value in values.items()}
     flat["reasons"] = "; ".join(finding.reasons)
+    flat["innocent_reading"] = finding.innocent_reading
+    flat["deciding_words"] = "; ".join(f"{side}: {', '.join(words)}" for side, words in _deciding(finding).items())
     for side in ("a", "b"):
         flat |= {f"{side}_{k}": v for k, v in record[side].items()}
     return flat
@@ -328,7 +341,17 @@ def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
     known = report.scores.labels or RELATIONS[:3]
     scores = [f"{d}_{r}" for d in ("forward", "reverse") for r in RELATIONS if r in known]
     sides = _statement_columns(s for f in report.findings for s in (f.a, f.b))
-    columns = ["verdict", "probability", "similarity", "rule", *scores, "reasons", *(f"{side}_{c}" for side in "ab" for c in sides)]
+    columns = [
+        "verdict",
+        "probability",
+        "similarity",
+        "rule",
+        *scores,
+        "reasons",
+        "innocent_reading",
+        "deciding_words",
+        *(f"{side}_{c}" for side in "ab" for c in sides),
+    ]
     write_records([_flat(f) for f in report.findings], columns, suffix, file)
 
 
@@ -360,6 +383,8 @@ def _write_markdown(report: Report, file: IO[bytes]) -> None:
             if s.source or s.url:
                 lines += [f"Source: {_markdown(' '.join(p for p in (s.source, s.url) if p))}", ""]
         lines += [f"- {_markdown(reason)}" for reason in f.reasons]
+        lines += [f"- deciding words of {side}: {_markdown(', '.join(words))}" for side, words in _deciding(f).items()]
+        lines.append(f"- innocent reading: {_markdown(f.innocent_reading)}")
         for direction, values in f.scores.items():
             lines.append(f"- {direction}: " + ", ".join(f"{relation} {value:.2f}" for relation, value in values.items()))
         lines.append("")
@@ -409,15 +434,17 @@ def print_table(report: Report, *, width: int | None = None) -> None:
         table = Table(show_header=False, expand=True, padding=(0, 1), title=title, title_justify="left")
         table.add_column(ratio=2)
         table.add_column(ratio=5)
-        for s in (f.a, f.b):
+        for side, s in (("a", f.a), ("b", f.b)):
             about = "\n".join([s.channel, str(s.date or "undated"), *([s.venue] if s.venue else [])])
-            said = Text(s.text)
-            if s.claim != s.text:
-                said.append(f"\n= {s.claim}", style="dim")
+            claim = Text(s.claim, style="dim" if s.claim != s.text else "")
+            for start, end in (f.deciding_words or {}).get(side, ()):
+                claim.stylize("bold underline not dim", start, end)
+            said = claim if s.claim == s.text else Text.assemble(s.text, "\n= ", claim)
             if s.attribution:
                 said.append(f"\nreported by {_reported(s)}", style="italic")
             table.add_row(Text(about), said, end_section=True)
         table.add_row(Text("why"), Text("\n".join(f.reasons)))
+        table.add_row(Text("innocent reading"), Text(f.innocent_reading))
         console.print(table)
         console.print()
     console.print(Text(report.summary()))

@@ -342,8 +342,11 @@ class Finding:
         rule: Name of the pairing rule that made the pair.
         scores: "forward" and "reverse": relation -> probability.
         reasons: Named features that speak for or against, in words.
+        innocent_reading: The strongest reading under which both statements hold, one sentence.
         a: The earlier statement.
         b: The later statement.
+        deciding_words: Offsets (start, end) in the claims of "a" and "b" of the words that decide the score; None where
+            they were not asked for.
     """
 
     verdict: str
@@ -352,8 +355,10 @@ class Finding:
     rule: str
     scores: Mapping[str, Mapping[str, float]]
     reasons: tuple[str, ...]
+    innocent_reading: str
     a: Statement
     b: Statement
+    deciding_words: Mapping[str, tuple[tuple[int, int], ...]] | None = None
 
     def to_record(self) -> dict[str, Any]:
         """A JSON-ready record in the documented order of fields."""
@@ -364,6 +369,8 @@ class Finding:
             "rule": self.rule,
             "scores": {direction: dict(values) for direction, values in self.scores.items()},
             "reasons": list(self.reasons),
+            "innocent_reading": self.innocent_reading,
+            "deciding_words": self.deciding_words and {side: [list(span) for span in spans] for side, spans in self.deciding_words.items()},
             "a": self.a.to_record(),
             "b": self.b.to_record(),
         }

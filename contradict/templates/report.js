@@ -174,8 +174,8 @@
     const long = Math.max(f.a.text.length, f.b.text.length) > LONG;
     const node = el("article", { class: long ? "card whole-page" : "card", id, tabindex: "-1", "aria-labelledby": `${id}-head` },
       head,
-      el("div", { class: "sides" }, side(f.a, "a"), side(f.b, "b")),
-      // The strongest innocent reading belongs here, between the texts and the reasons.
+      el("div", { class: "sides" }, side(f.a, "a", f.deciding_words), side(f.b, "b", f.deciding_words)),
+      el("p", { class: "innocent" }, el("span", { class: "name" }, "innocent reading"), f.innocent_reading),
       why, figures(f));
     node.append(reviewForm(f, node));
     node.addEventListener("focusin", () => { current = place; });
@@ -187,8 +187,23 @@
     return el("span", { class: `verdict ${verdict}` }, el("span", { class: "sign", "aria-hidden": "true" }, SIGN[verdict]), verdict);
   }
 
-  function side(s, name) {
-    const quote = el("blockquote", { dir: "auto" }, s.text);
+  /* A text whose deciding words are marked; offsets count code points, as Python does. */
+  function marked(text, spans) {
+    if (!spans || !spans.length) return [text];
+    const points = Array.from(text);
+    const out = [];
+    let last = 0;
+    for (const [start, end] of spans) {
+      out.push(points.slice(last, start).join(""), el("mark", {}, points.slice(start, end).join("")));
+      last = end;
+    }
+    out.push(points.slice(last).join(""));
+    return out;
+  }
+
+  function side(s, name, deciding) {
+    const spans = deciding && deciding[name];
+    const quote = el("blockquote", { dir: "auto" }, ...(s.claim ? [s.text] : marked(s.text, spans)));
     if (s.text.length > LONG) {
       quote.className = "long";
       quote.tabIndex = 0;
@@ -196,7 +211,7 @@
     const about = el("p", { class: "about" }, el("span", { class: "letter" }, name), el("span", { class: "channel" }, s.channel === "unknown" ? "channel unknown" : `in ${s.channel}`), ` · ${when(s)}`);
     if (s.venue) about.append(" · ", el("bdi", {}, s.venue));
     const node = el("div", { class: `side ${s.channel}` }, about, quote);
-    if (s.claim) node.append(el("p", { class: "small" }, "read as: ", el("bdi", {}, s.claim)));
+    if (s.claim) node.append(el("p", { class: "small" }, "read as: ", el("bdi", {}, ...marked(s.claim, spans))));
     if (s.sentence && s.sentence !== s.text) node.append(el("p", { class: "small" }, "as printed: ", el("bdi", {}, s.sentence)));
     if (s.attribution) node.append(el("p", { class: "small" }, "reported by ", el("bdi", {}, s.attribution.join(" ← "))));
     if (s.source || s.url) node.append(el("p", { class: "small" }, "source: ", s.source ? el("bdi", {}, s.source) : null, s.source && s.url ? " · " : null, s.url ? address(s.url) : null));
