@@ -31,6 +31,7 @@ FALSE_ALARMS = 0.05
 _Floats = npt.NDArray[np.float64]
 _EPSILON = 1e-6
 _FOLDS = 5  # parts of the labelled pairs, each judged by a calibrator fitted on the others
+_FEWEST = 10  # pairs of each kind below which nothing can be fitted
 
 
 def _logit(p: npt.ArrayLike) -> _Floats:
@@ -258,8 +259,8 @@ def refit(
     told = [pair for pair, k in zip(pairs, known.tolist(), strict=True) if k]
     fold = groups(told, group) % _FOLDS if told else np.empty(0, dtype=np.int64)
     for kind, rows in (("conflicts", conflict), ("pairs without conflict", ~conflict)):
-        if not all((rows & (fold != number)).any() for number in range(_FOLDS)):
-            message = f"there are too few {kind} to calibrate on, or all are in one group; give at least ten of each kind"
+        if rows.sum() < _FEWEST or not all((rows & (fold != number)).any() for number in range(_FOLDS)):
+            message = f"there are too few {kind} to calibrate on, or all are in one group; at least {_FEWEST} in several groups are needed"
             raise InputError([Problem("labelled pairs", None, "label", message)])
     own = Calibrator.load(model.folder)
     before = operating_point(conflict, own.probability(raw) >= own.threshold, base_rates)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from contradict.calibration import Calibrator, cross_fit
+from contradict.calibration import Calibrator, cross_fit, refit
+from contradict.errors import ConfigError, InputError
+from contradict.schema import RELATIONS, LabelledPair, Scores
 
 
 def test_fit_recovers_a_known_curve():
@@ -68,3 +72,25 @@ def test_cross_fit_judges_each_pair_by_the_others():
     changed = conflict.copy()
     changed[0] = not changed[0]
     assert cross_fit(raw, changed, fold)[0][0] == probability[0]
+
+
+def test_refit_needs_pairs_of_both_kinds_in_several_groups():
+    rng = np.random.default_rng(4)
+    relations = rng.dirichlet(np.ones(5), (40, 2)).astype(np.float32)
+    scores = Scores(relations, RELATIONS, np.zeros(40, dtype=bool))
+    model = SimpleNamespace(folder=None, fingerprint="f")
+
+    def pairs(labels, premise):
+        return [LabelledPair(premise(i), "h", label, str(i), {"actor": premise(i)}) for i, label in enumerate(labels)]
+
+    done = refit(pairs(["contradiction", "neutral"] * 19 + ["insufficient"] * 2, str), scores, model)
+    assert done.left_out == 2
+    assert done.calibrator.fitted["on"] == "38 pairs, 19 of them conflicts"
+    assert done.before["recall"] == np.mean(scores.conflict()[:38:2] >= 0.5)
+    assert done.table().startswith("38 pairs, 19 of them conflicts; 2 of unknown kind left out\n")
+    few = ["contradiction"] * 9 + ["neutral"] * 31
+    for labels, premise in ((few, str), (["neutral"] * 40, str), (["contradiction", "neutral"] * 20, lambda _: "one")):
+        with pytest.raises(InputError, match="too few conflicts"):
+            refit(pairs(labels, premise), scores, model)
+    with pytest.raises(ConfigError, match="base_rate is 2"):
+        refit(pairs(["contradiction", "neutral"] * 20, str), scores, model, base_rates=(2,))
