@@ -251,11 +251,14 @@ class Scores:
             know are 0. Direction 1 is NaN where only one direction was scored.
         labels: The relations that the model knows.
         truncated: bool[n], whether the model's length limit cut the pair.
+        evidence: Row of a pair that was too long to be read whole -> the sentences of its left and right text that
+            decided: the pair has the scores of the two sentences that conflict most.
     """
 
     relations: npt.NDArray[np.float32]
     labels: tuple[str, ...]
     truncated: npt.NDArray[np.bool_]
+    evidence: Mapping[int, tuple[str, str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.relations)
@@ -297,6 +300,7 @@ class Finding:
         reasons: Named features that speak for or against, in words.
         a: The earlier statement.
         b: The later statement.
+        evidence: The sentences of a and b that decided, where the two were too long to be read whole.
     """
 
     verdict: str
@@ -307,9 +311,11 @@ class Finding:
     reasons: tuple[str, ...]
     a: Statement
     b: Statement
+    evidence: tuple[str, str] | None = None
 
     def to_record(self) -> dict[str, Any]:
         """A JSON-ready record in the documented order of fields."""
+        decided = {} if self.evidence is None else {"evidence": list(self.evidence)}
         return {
             "verdict": self.verdict,
             "probability": self.probability,
@@ -317,6 +323,7 @@ class Finding:
             "rule": self.rule,
             "scores": {direction: dict(values) for direction, values in self.scores.items()},
             "reasons": list(self.reasons),
+            **decided,
             "a": self.a.to_record(),
             "b": self.b.to_record(),
         }
