@@ -35,6 +35,7 @@ __all__ = [
     "DEFAULT_EMBEDDER",
     "DEFAULT_MODEL",
     "DTYPES",
+    "PACKAGES",
     "BiEncoder",
     "CrossEncoder",
     "choose_backend",
@@ -51,10 +52,11 @@ DEFAULT_EMBEDDER = "claims-minilm"
 DTYPES: dict[str, tuple[str, ...]] = {
     "torch": ("float32", "bfloat16", "float16"),
     "onnx": ("float32", "int8"),
-    "openvino": ("float32", "bfloat16"),
+    "openvino": ("float32", "bfloat16", "int8"),
 }
 """Backend -> the number formats in which it computes."""
-_PACKAGES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
+PACKAGES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
+"""Backend -> the package that it needs."""
 _GRAPH = 1  # part of the key of exported graphs; raise it when `_export` changes
 
 _Floats = npt.NDArray[np.float32]
@@ -163,7 +165,7 @@ def choose_backend(device: str, backend: str = "auto", dtype: str = "auto") -> t
     """The fastest backend and number format that this machine has, within what the user asked for.
 
     On a CPU that is OpenVINO where it is installed, else torch, in bfloat16 where the processor computes it; on CUDA,
-    torch in float16. int8 is never chosen: its scale depends on the batch, and it costs accuracy.
+    torch in float16. int8 is never chosen by itself: what it costs in accuracy differs from model to model.
 
     Args:
         device: "cpu", "cuda", "cuda:1" or "mps".
@@ -184,11 +186,11 @@ def choose_backend(device: str, backend: str = "auto", dtype: str = "auto") -> t
         order = ("openvino", "torch", "onnx") if on_cpu else ("torch",)
         able = [b for b in order if dtype in ("auto", *DTYPES[b])]
         # What is not installed comes last, so that the error names it where nothing else computes the dtype.
-        backend = next((b for b in able if find_spec(_PACKAGES[b])), able[0] if able else order[0])
+        backend = next((b for b in able if find_spec(PACKAGES[b])), able[0] if able else order[0])
     if not on_cpu and backend != "torch":
         raise ConfigError(f"backend {backend!r} runs on cpu only; leave --backend out, or use --device cpu instead of {device}")
-    if find_spec(_PACKAGES[backend]) is None:
-        raise MissingDependencyError(_PACKAGES[backend], backend, f"the backend {backend!r}")
+    if find_spec(PACKAGES[backend]) is None:
+        raise MissingDependencyError(PACKAGES[backend], backend, f"the backend {backend!r}")
     if dtype == "auto":
         fast = "float16" if device.startswith("cuda") else "bfloat16" if on_cpu and _computes_bfloat16() else "float32"
         dtype = fast if fast in DTYPES[backend] else "float32"
@@ -302,6 +304,11 @@ class CrossEncoder:
                 rows[i] = short[name]
         return {name: rows for name, rows in encoded.items() if name in self._tokenizer.model_input_names}, cut
 
+    def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """i64[n], tokens of each text by itself, without the marks that stand between and around two texts."""
+        encoded = self._tokenizer(list(texts), truncation=False, verbose=False, add_special_tokens=False)
+        return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
+
     def logits(self, encoded: dict[str, list[list[int]]]) -> _Floats:
         """f32[n, len(labels)] for tokenised rows, padded to their longest; halves a batch that does not fit the memory."""
         padded = self._tokenizer.pad(encoded, return_tensors="np")
@@ -388,8 +395,8 @@ def _shorten_last_layer(model: Any) -> None:
     def forward(states: Any, attention_mask: Any = None, *_: Any, **__: Any) -> Any:
         first = states[:, :1]
         mask = None if attention_mask is None else attention_mask[:, :, :1]
-        heads = [split(attention.query(first)), split(attention.key(states)), split(attention.value(states))]
-        mixed = torch.nn.functional.scaled_dot_product_attention(*heads, attn_mask=mask)
+        query, key, value = split(attention.query(first)), split(attention.key(states)), split(attention.value(states))
+        mixed = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return layer.feed_forward_chunk(layer.attention.output(mixed.transpose(1, 2).flatten(2), first))
 
     layer.forward = forward
@@ -498,15 +505,43 @@ def _onnx(source: _Source) -> _Forward:
     return forward
 
 
+def _quantize_weights(graph: Any) -> None:
+    """Replace the float weights of an OpenVINO graph's matrix products by int8 weights with a scale per output.
+
+    OpenVINO then quantises the other factor as it comes, row by row, so that a score does not depend on its batch.
+    """
+    from openvino import opset13 as op
+
+    for node in graph.get_ordered_ops():
+        weights = node.input_value(1).get_node() if node.get_type_name() == "MatMul" else None
+        if weights is None or weights.get_type_name() != "Constant" or weights.data.ndim != 2 or min(weights.data.shape) < _SMALLEST:
+            continue
+        across = node.get_attributes()
+        rows = weights.data if across["transpose_b"] else weights.data.T
+        scale = np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.finfo(np.float32).tiny) / 127
+        whole = op.constant(np.round(rows / scale).astype(np.int8))
+        product = op.multiply(op.convert(whole, "f32"), op.constant(scale.astype(np.float32)))
+        node.output(0).replace(op.matmul(node.input_value(0), product, across["transpose_a"], True).output(0))
+
+
+_SMALLEST = 64  # side of a weight matrix worth quantising
+
+
 def _openvino(source: _Source) -> _Forward:
     import openvino
 
     core = openvino.Core()
-    precision = {"float32": "f32", "bfloat16": "bf16"}[source.dtype]
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    graph = core.read_model(_graph(source))
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if source.dtype == "int8":
+        _quantize_weights(graph)
+        options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = source.config.hidden_size
+    # What is not quantised stays in the fastest float that the processor computes.
+    narrow = source.dtype == "bfloat16" or (source.dtype == "int8" and _computes_bfloat16())
+    options["INFERENCE_PRECISION_HINT"] = "bf16" if narrow else "f32"
     if source.threads is not None:
         options["INFERENCE_NUM_THREADS"] = source.threads
-    request = core.compile_model(core.read_model(_graph(source)), "CPU", options).create_infer_request()
+    request = core.compile_model(graph, "CPU", options).create_infer_request()
 
     def forward(inputs: Mapping[str, npt.NDArray[np.int64]]) -> _Floats:
         logits: _Floats = request.infer(dict(inputs))[0].astype(np.float32)

@@ -256,7 +256,7 @@ def _scan(args: argparse.Namespace) -> None:
     cut = [f"{a} x {b}" for a, b in report.truncated_ids()]
     if cut:
         more = f" and {len(cut) - _SHOWN} more" if len(cut) > _SHOWN else ""
-        print(f"longer than the model reads, their end was not scored: {', '.join(cut[:_SHOWN])}{more}", file=sys.stderr)
+        print(f"with a sentence longer than the model reads, whose end was not scored: {', '.join(cut[:_SHOWN])}{more}", file=sys.stderr)
     if hasattr(args, "output"):
         report.write(args.output)
         print(f"{args.output}: {report.summary()}", file=sys.stderr)
@@ -328,45 +328,34 @@ def _pairs(args: argparse.Namespace) -> None:
 
 
 def _score(args: argparse.Namespace) -> None:
-    import numpy as np
-
-    from contradict import reports, verdicts
-    from contradict.calibration import Calibrator
     from contradict.detector import Detector
-    from contradict.readers import read_pairs
-    from contradict.schema import NLI_LABELS, VERDICTS
+    from contradict.streaming import score_file
 
     config = _config(args)
-    suffix = _check_output(args, _TABLES)
+    _check_output(args, _TABLES)
     problems: list[Problem] = []
-    pairs, records = read_pairs(args.input, on_error=config.on_error, problems=problems)
-    added = [*NLI_LABELS, *(f"{label}_reverse" for label in NLI_LABELS), "probability", "verdict"]
-    columns = list(dict.fromkeys(k for record in records for k in record))
-    if clash := [c for c in added if c in columns]:
-        raise InputError([Problem(args.input, None, ", ".join(clash), "is a column that this command adds; rename yours")])
     model = Detector(config).model
-    calibrator = Calibrator.of(model, config.calibration)
     with _Progress() as progress:
-        scores = contradict.score_pairs(pairs, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
-    probability = calibrator.probability(scores.conflict()) if pairs else np.zeros(0)
-    threshold = config.threshold if config.threshold is not None else calibrator.threshold
-    codes = verdicts.classify(scores, probability, threshold=threshold)
-    if config.direction == "forward":
-        added = [c for c in added if not c.endswith("_reverse")]
-    nli = scores.nli.reshape(len(pairs), 6)
-    for record, values, p, code in zip(records, nli, probability, codes, strict=True):
-        figures = [*(round(float(v), 4) for v in values[: len(added) - 2]), round(float(p), 4), VERDICTS[code]]
-        record.update(zip(added, figures, strict=True))
+        done = score_file(
+            args.input,
+            getattr(args, "output", sys.stdout.buffer),
+            model,
+            direction=config.direction,
+            calibration=config.calibration,
+            threshold=config.threshold,
+            batch_tokens=config.batch_tokens,
+            on_error=config.on_error,
+            problems=problems,
+            progress=progress,
+        )
     _report_skipped(problems)
-    if scores.truncated.any():
-        cut = int(scores.truncated.sum())
-        print(f"{cut} pairs are longer than the {model.max_length} tokens the model reads; their end was not scored", file=sys.stderr)
-    if not suffix:
-        reports.write_records(records, [*columns, *added], ".jsonl", sys.stdout.buffer)
-        return
-    with reports.atomic_path(args.output) as path, path.open("wb") as file:
-        reports.write_records(records, [*columns, *added], suffix, file)
-    print(f"{args.output}: {len(records):,} pairs scored", file=sys.stderr)
+    if done.split:
+        print(f"{done.split:,} pairs longer than the {model.max_length} tokens the model reads were scored by sentences", file=sys.stderr)
+    if done.truncated:
+        print(f"{done.truncated:,} pairs with a sentence longer than the model reads: its end was not scored", file=sys.stderr)
+    where = f"{args.output}: " if hasattr(args, "output") else ""
+    resumed = f", {done.resumed:,} of them before" if done.resumed else ""
+    print(f"{where}{done.pairs:,} pairs scored{resumed} ({model.backend}, {model.dtype}, {model.device})", file=sys.stderr)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -573,7 +562,8 @@ _COMMANDS = {
         "contradict score seeds/labelled_pairs.jsonl -o scored.parquet",
         "Needs the columns premise and hypothesis; every other column is carried through. Adds entailment, neutral and "
         "contradiction (the three-way view of the forward direction), the same with _reverse, probability (of contradiction or "
-        "tension, calibrated) and verdict. Writes JSON Lines on standard output, or .jsonl, .csv, .parquet with -o.",
+        "tension, calibrated) and verdict. Writes JSON Lines on standard output, or .jsonl, .csv, .parquet with -o. With -o FILE the "
+        "scores so far are kept in FILE.partial: the same command goes on from there after an interruption, and the result is the same.",
         {"dest": "input", "metavar": "PAIRS", "help": "pairs (.jsonl, .csv, .parquet) or -"},
         ("--output", *_SHARED, *_SCORING),
     ),
@@ -659,6 +649,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        partial = Path(f"{getattr(args, 'output', '')}.partial")
+        kept = f"the same command goes on from {partial}" if partial.is_file() else "nothing was written"
+        print(f"interrupted; {kept}", file=sys.stderr)
         return 130
     return 0

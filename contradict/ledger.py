@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from contradict.errors import ConfigError, InputError, Problem
 from contradict.schema import RELATIONS, Review, Scores, pair_key
@@ -164,6 +165,7 @@ class Ledger:
         unique = list(rows)
         relations, truncated, known = self._scores(unique, model.fingerprint)
         missing = np.flatnonzero(~known)
+        long: set[int] = set()
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
 
@@ -173,12 +175,19 @@ class Ledger:
 
             new = scoring.score_pairs([unique[i] for i in chunk], model, direction="forward", batch_tokens=batch_tokens, progress=tell)
             relations[chunk], truncated[chunk] = new.relations[:, 0], new.truncated
-            self._keep([unique[i] for i in chunk], model.fingerprint, new)
+            long.update(int(chunk[row]) for row in new.evidence)
+            whole = np.array([row not in new.evidence for row in range(len(chunk))], dtype=bool)
+            self._keep([unique[i] for i in chunk[whole]], model.fingerprint, new.relations[whole, 0], new.truncated[whole])
         both = np.full((len(forward), 2, len(RELATIONS)), np.nan, dtype=np.float32)
         for d, indices in enumerate(where):
             both[:, d] = relations[indices]
         cut = np.asarray(truncated[where].any(axis=0), dtype=bool)
-        return Scores(both, model.labels, cut), int(known[where].all(axis=0).sum())
+        # Sentences decide for both directions of a pair together, so pairs that are split are not kept one direction at a time.
+        split = [i for i in range(len(forward)) if not long.isdisjoint(where[:, i].tolist())]
+        parts = scoring.score_pairs([forward[i] for i in split], model, direction=direction, batch_tokens=batch_tokens)
+        both[split], cut[split] = parts.relations, parts.truncated
+        evidence = {split[row]: sentences for row, sentences in parts.evidence.items()}
+        return Scores(both, model.labels, cut, evidence), int(known[where].all(axis=0).sum())
 
     def _scores(
         self, pairs: Sequence[tuple[str, str]], fingerprint: str
@@ -203,7 +212,13 @@ class Ledger:
                 relations[i], truncated[i], known[i] = np.frombuffer(values, dtype="<f4"), bool(cut), True
         return relations, truncated, known
 
-    def _keep(self, pairs: Sequence[tuple[str, str]], fingerprint: str, scores: Scores) -> None:
+    def _keep(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        fingerprint: str,
+        relations: npt.NDArray[np.float32],
+        truncated: npt.NDArray[np.bool_],
+    ) -> None:
         with self._writing():
             self._file.execute("INSERT OR IGNORE INTO models (sha256) VALUES (?)", (fingerprint,))
             (model,) = self._file.execute("SELECT number FROM models WHERE sha256 = ?", (fingerprint,)).fetchone()
@@ -211,7 +226,7 @@ class Ledger:
                 "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?)",
                 (
                     (_ordered_key(pair), model, values.astype("<f4").tobytes(), int(cut))
-                    for pair, values, cut in zip(pairs, scores.relations[:, 0], scores.truncated, strict=True)
+                    for pair, values, cut in zip(pairs, relations, truncated, strict=True)
                 ),
             )
 

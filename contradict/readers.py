@@ -31,6 +31,7 @@ __all__ = [
     "article_source",
     "holds_articles",
     "iter_articles",
+    "iter_pairs",
     "read_articles",
     "read_labelled_pairs",
     "read_pairs",
@@ -104,13 +105,38 @@ def _guess_encoding(path: str, data: bytes, problems: list[Problem]) -> str:
     return str(best).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _lines(path: str, problems: list[Problem]) -> Iterator[str]:
+    """Lines of a UTF-8 file, read as they are asked for; what is no text ends them with a problem."""
+    if path == "-":
+        yield from io.StringIO(_read_text(path, problems))
+        return
+    blank = True
+    try:
+        with Path(path).open(encoding="utf-8-sig") as file:
+            for line in file:
+                if "\0" in line:
+                    break
+                blank = blank and not line.strip()
+                yield line
+            else:
+                if blank:
+                    problems.append(Problem(path, None, None, "is empty; expected at least one record"))
+                return
+    except OSError:
+        _read_bytes(path, problems)  # names what is wrong
+        return
+    except UnicodeDecodeError:
+        pass
+    _decode(path, _read_bytes(path, problems), problems)  # names the line
+
+
 def _read_jsonl(path: str, problems: list[Problem]) -> Iterator[Row]:
-    yield from _json_lines(path, _read_text(path, problems), problems)
+    yield from _json_lines(path, _lines(path, problems), problems)
 
 
-def _json_lines(path: str, text: str, problems: list[Problem]) -> Iterator[Row]:
+def _json_lines(path: str, lines: Iterable[str], problems: list[Problem]) -> Iterator[Row]:
     # Only "\n" ends a line: JSON strings may hold other characters that str.splitlines() breaks at.
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -127,13 +153,13 @@ def _json_lines(path: str, text: str, problems: list[Problem]) -> Iterator[Row]:
 
 
 def _read_csv(path: str, problems: list[Problem]) -> Iterator[Row]:
-    text = _read_text(path, problems)
-    if not text:
-        return
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    before = len(problems)
     # Fields of any length are legal; the module's own limit would stop at 131,072 characters.
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.DictReader(_lines(path, problems), strict=True)
     header = reader.fieldnames or []
+    if len(problems) > before:
+        return
     if len(set(header)) < len(header):
         twice = sorted({name for name in header if header.count(name) > 1})
         problems.append(Problem(path, 1, ", ".join(twice), "is named twice in the header; give each column its own name"))
@@ -158,20 +184,22 @@ def _read_parquet(path: str, problems: list[Problem]) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = _read_bytes(path, problems)
-    if not data:
-        if not any(p.path == path for p in problems):
-            problems.append(Problem(path, None, None, "is empty; expected a Parquet table"))
+    before = len(problems)
+    if not Path(path).is_file():
+        _read_bytes(path, problems)  # names what is wrong
+    elif Path(path).stat().st_size == 0:
+        problems.append(Problem(path, None, None, "is empty; expected a Parquet table"))
+    if len(problems) > before:
         return
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        table = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         problems.append(
             Problem(path, None, None, f"is not a Parquet file ({type(error).__name__}); write it with pyarrow, pandas or DuckDB")
         )
         return
     number = 0
-    for batch in table.to_batches(max_chunksize=10_000):
+    for batch in table.iter_batches(batch_size=10_000):
         for record in batch.to_pylist():
             number += 1
             yield number, {k: v for k, v in record.items() if v is not None and not (isinstance(v, float) and math.isnan(v))}
@@ -335,6 +363,26 @@ def read_statements(
 _NO_LABEL = "is missing; expected the relation of the pair, e.g. entailment, neutral or contradiction"
 
 
+def iter_pairs(
+    path: str | Path, *, on_error: str = "stop", problems: list[Problem] | None = None
+) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
+    """Read pairs to score, as `read_pairs` does, one by one: what is wrong is raised or handed over after the last.
+
+    Yields:
+        The (premise, hypothesis) texts and the whole record.
+
+    Raises:
+        InputError: Something is wrong and `on_error` is "stop".
+    """
+    found: list[Problem] = []
+    for line, record in read_records(path, found):
+        row = _Record(str(path), line, record, found)
+        pair = row.required("premise"), row.required("hypothesis")
+        if row.good:
+            yield pair, record
+    _settle(found, on_error, problems)
+
+
 def read_pairs(
     path: str | Path, *, on_error: str = "stop", problems: list[Problem] | None = None
 ) -> tuple[list[tuple[str, str]], list[dict[str, Any]]]:
@@ -346,16 +394,8 @@ def read_pairs(
     Raises:
         InputError: Something is wrong and `on_error` is "stop".
     """
-    found: list[Problem] = []
-    pairs, records = [], []
-    for line, record in read_records(path, found):
-        row = _Record(str(path), line, record, found)
-        pair = row.required("premise"), row.required("hypothesis")
-        if row.good:
-            pairs.append(pair)
-            records.append(record)
-    _settle(found, on_error, problems)
-    return pairs, records
+    rows = list(iter_pairs(path, on_error=on_error, problems=problems))
+    return [pair for pair, _ in rows], [record for _, record in rows]
 
 
 def read_labelled_pairs(path: str | Path, *, on_error: str = "stop", problems: list[Problem] | None = None) -> list[LabelledPair]:
@@ -508,7 +548,7 @@ def _json_articles(path: str, name: str, data: bytes, problems: list[Problem]) -
 
 
 def _jsonl_articles(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:
-    for line, record in _json_lines(path, _decode(path, data, problems), problems):
+    for line, record in _json_lines(path, _decode(path, data, problems).split("\n"), problems):
         article = _article_of(record, path, line, f"{name}#{line}", problems)
         if article is not None:
             yield article
@@ -609,7 +649,7 @@ def holds_articles(path: str | Path) -> bool:
             first = next((line for line in file if line.strip()), b"")
     except OSError:
         return False
-    record = next(iter(_json_lines(str(path), first.decode("utf-8-sig", "replace"), ignored)), (0, {}))[1]
+    record = next(iter(_json_lines(str(path), [first.decode("utf-8-sig", "replace")], ignored)), (0, {}))[1]
     return "actor" not in record and any(record.get(key) for key in _ARTICLE_KEYS["text"])
 
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from contradict.schema import CONFLICTS, RELATIONS, VERDICTS, CandidatePairs, Fi
 if TYPE_CHECKING:
     from contradict.detector import Config
 
-__all__ = ["WRITERS", "Report", "atomic_path", "write_records", "write_statements"]
+__all__ = ["WRITERS", "Report", "atomic_path", "note_kinds", "write_records", "write_statements"]
 
 _DIGITS = 4  # decimals of every written score: more would differ from machine to machine
 _SEPARATOR = " <- "
@@ -130,7 +131,7 @@ class Report:
             WRITERS[suffix](self, file)
 
     def truncated_ids(self) -> list[tuple[str, str]]:
-        """Ids of the pairs that are longer than the model reads."""
+        """Ids of the pairs that hold a sentence longer than the model reads."""
         rows = np.flatnonzero(self.scores.truncated)
         return [(self.statements[self.pairs.left[row]].id, self.statements[self.pairs.right[row]].id) for row in rows]
 
@@ -144,7 +145,7 @@ class Report:
         if c["pruned_pairs"]:
             lines.append(f"{_plural(c['pruned_pairs'], 'pair')} below similarity {self.config.min_similarity:g} not scored.")
         if c["truncated_pairs"]:
-            lines.append(f"{_plural(c['truncated_pairs'], 'pair')} longer than the model reads: the end of the texts was not scored.")
+            lines.append(f"{_plural(c['truncated_pairs'], 'pair')} with a sentence longer than the model reads: its end was not scored.")
         if c["skipped_inputs"]:
             lines.append(f"{_plural(c['skipped_inputs'], 'input problem')} skipped.")
         if c["known_pairs"]:
@@ -188,10 +189,13 @@ def _finding(
         if not np.isnan(relations[d, 0])
     }
     similarity = float(pairs.similarity[row])
-    why = verdicts.reasons(a, b, relations, verdict=verdict, truncated=bool(scores.truncated[row]), calibrated=calibrated)
+    evidence = scores.evidence.get(row)
+    why = verdicts.reasons(
+        a, b, relations, verdict=verdict, truncated=bool(scores.truncated[row]), calibrated=calibrated, sentences=evidence is not None
+    )
     return Finding(
         verdict, _rounded(probability[row]), None if np.isnan(similarity) else _rounded(similarity),
-        pairs.rules[pairs.rule[row]], directions, why, verdicts.innocent_reading(a, b, verdict=verdict), a, b,
+        pairs.rules[pairs.rule[row]], directions, why, verdicts.innocent_reading(a, b, verdict=verdict), a, b, evidence=evidence,
     )  # fmt: skip
 
 
@@ -241,12 +245,23 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def write_records(records: Sequence[Mapping[str, Any]], columns: Sequence[str], suffix: str, file: IO[bytes]) -> None:
+def note_kinds(record: Mapping[str, Any], columns: dict[str, set[type]]) -> None:
+    """Add a record's columns, and the types of its cells, to those of the records before it."""
+    for column, value in record.items():
+        kinds = columns.setdefault(column, set())
+        if value is not None:
+            kinds.add(type(_cell(value)))
+
+
+def write_records(
+    records: Iterable[Mapping[str, Any]], columns: Sequence[str] | Mapping[str, set[type]], suffix: str, file: IO[bytes]
+) -> None:
     """Write flat records as .jsonl, .csv or .parquet.
 
     Args:
-        records: Rows; a missing column is an empty cell.
-        columns: Columns of the tables in order.
+        records: Rows; a missing column is an empty cell. They are read as they are written.
+        columns: Columns of the tables in order; with the types of their cells (`note_kinds`), a Parquet table too is
+            written without all its rows in memory.
         suffix: Chooses the format.
         file: Where the bytes go.
     """
@@ -254,28 +269,46 @@ def write_records(records: Sequence[Mapping[str, Any]], columns: Sequence[str], 
         for record in records:
             file.write(_json_line(record))
     elif suffix == ".csv":
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        writer = csv.DictWriter(text, list(columns), lineterminator="\n", restval="")
         writer.writeheader()
         writer.writerows({k: _cell(v) for k, v in record.items()} for record in records)
         text.detach()
     elif suffix == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        arrays = {}
-        for column in columns:
-            values = [_cell(record.get(column)) for record in records]
-            kinds = {type(v) for v in values if v is not None}
-            if kinds <= {float, int} and float in kinds:
-                arrays[column] = pa.array(values, pa.float64())
-            elif kinds in ({int}, {bool}):
-                arrays[column] = pa.array(values)
-            else:
-                arrays[column] = pa.array([None if v is None else str(v) for v in values], pa.string())
-        pq.write_table(pa.table(arrays), file)
+        _write_parquet(records, columns, file)
     else:
         raise ConfigError(f"unknown suffix {suffix!r}; known: .jsonl, .csv, .parquet")
+
+
+def _write_parquet(records: Iterable[Mapping[str, Any]], columns: Sequence[str] | Mapping[str, set[type]], file: IO[bytes]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if isinstance(columns, Mapping):
+        kinds = dict(columns)
+    else:
+        records, kinds = list(records), {column: set() for column in columns}
+        for record in records:
+            note_kinds({k: v for k, v in record.items() if k in kinds}, kinds)
+    known = {
+        frozenset({float}): pa.float64(),
+        frozenset({float, int}): pa.float64(),
+        frozenset({int}): pa.int64(),
+        frozenset({bool}): pa.bool_(),
+    }
+    types = {column: known.get(frozenset(kind), pa.string()) for column, kind in kinds.items()}
+    rows = iter(records)
+    with pq.ParquetWriter(file, pa.schema(types)) as writer:
+        while True:
+            part = list(islice(rows, _ROWS))
+            cells = {column: [_cell(record.get(column)) for record in part] for column in types}
+            texts = {column: [None if v is None else str(v) for v in cells[column]] for column, t in types.items() if t == pa.string()}
+            writer.write_table(pa.table(cells | texts, pa.schema(types)))
+            if len(part) < _ROWS:
+                return
+
+
+_ROWS = 65_536  # of a Parquet row group
 
 
 _STATEMENT_FIELDS = [f.name for f in fields(Statement) if f.name != "extra"]
@@ -327,6 +360,8 @@ def _flat(finding: Finding) -> dict[str, Any]:
     flat["reasons"] = "; ".join(finding.reasons)
     flat["innocent_reading"] = finding.innocent_reading
     flat["deciding_words"] = "; ".join(f"{side}: {', '.join(words)}" for side, words in _deciding(finding).items())
+    if finding.evidence is not None:
+        flat["a_evidence"], flat["b_evidence"] = finding.evidence
     for side in ("a", "b"):
         flat |= {f"{side}_{k}": v for k, v in record[side].items()}
     return flat
@@ -341,6 +376,7 @@ def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
     known = report.scores.labels or RELATIONS[:3]
     scores = [f"{d}_{r}" for d in ("forward", "reverse") for r in RELATIONS if r in known]
     sides = _statement_columns(s for f in report.findings for s in (f.a, f.b))
+    decided = ["a_evidence", "b_evidence"] if any(f.evidence for f in report.findings) else []
     columns = [
         "verdict",
         "probability",
@@ -350,6 +386,7 @@ def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
         "reasons",
         "innocent_reading",
         "deciding_words",
+        *decided,
         *(f"{side}_{c}" for side in "ab" for c in sides),
     ]
     write_records([_flat(f) for f in report.findings], columns, suffix, file)
@@ -385,6 +422,7 @@ def _write_markdown(report: Report, file: IO[bytes]) -> None:
         lines += [f"- {_markdown(reason)}" for reason in f.reasons]
         lines += [f"- deciding words of {side}: {_markdown(', '.join(words))}" for side, words in _deciding(f).items()]
         lines.append(f"- innocent reading: {_markdown(f.innocent_reading)}")
+        lines += [f"- decided by {side}: {_markdown(text)}" for side, text in zip("ab", f.evidence or (), strict=False)]
         for direction, values in f.scores.items():
             lines.append(f"- {direction}: " + ", ".join(f"{relation} {value:.2f}" for relation, value in values.items()))
         lines.append("")
@@ -445,6 +483,8 @@ def print_table(report: Report, *, width: int | None = None) -> None:
             table.add_row(Text(about), said, end_section=True)
         table.add_row(Text("why"), Text("\n".join(f.reasons)))
         table.add_row(Text("innocent reading"), Text(f.innocent_reading))
+        for side, text in zip("ab", f.evidence or (), strict=False):
+            table.add_row(Text(f"decided by {side}"), Text(text))
         console.print(table)
         console.print()
     console.print(Text(report.summary()))

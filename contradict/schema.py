@@ -298,11 +298,14 @@ class Scores:
             know are 0. Direction 1 is NaN where only one direction was scored.
         labels: The relations that the model knows.
         truncated: bool[n], whether the model's length limit cut the pair.
+        evidence: Row of a pair that was too long to be read whole -> the sentences of its left and right text that
+            decided: the pair has the scores of the two sentences that conflict most.
     """
 
     relations: npt.NDArray[np.float32]
     labels: tuple[str, ...]
     truncated: npt.NDArray[np.bool_]
+    evidence: Mapping[int, tuple[str, str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.relations)
@@ -347,6 +350,7 @@ class Finding:
         b: The later statement.
         deciding_words: Offsets (start, end) in the claims of "a" and "b" of the words that decide the score; None where
             they were not asked for.
+        evidence: The sentences of a and b that decided, where the two were too long to be read whole.
     """
 
     verdict: str
@@ -359,9 +363,11 @@ class Finding:
     a: Statement
     b: Statement
     deciding_words: Mapping[str, tuple[tuple[int, int], ...]] | None = None
+    evidence: tuple[str, str] | None = None
 
     def to_record(self) -> dict[str, Any]:
         """A JSON-ready record in the documented order of fields."""
+        decided = {} if self.evidence is None else {"evidence": list(self.evidence)}
         return {
             "verdict": self.verdict,
             "probability": self.probability,
@@ -371,6 +377,7 @@ class Finding:
             "reasons": list(self.reasons),
             "innocent_reading": self.innocent_reading,
             "deciding_words": self.deciding_words and {side: [list(span) for span in spans] for side, spans in self.deciding_words.items()},
+            **decided,
             "a": self.a.to_record(),
             "b": self.b.to_record(),
         }

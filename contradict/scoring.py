@@ -1,24 +1,45 @@
 """Pairs of texts -> relation probabilities from a cross-encoder, in one direction or both.
 
 Equal pairs are scored once. Rows are sorted by length within large chunks and batched by a token
-budget, so that little is spent on padding and memory stays flat.
+budget, so that little is spent on padding and memory stays flat; the next chunk is tokenised while the
+model reads this one. A text that the model cannot read whole is split into sentences: the pairs of
+sentences are scored in the same stream, and the two that conflict most decide (the maximum over
+sentence pairs of SummaC, Laban et al. 2022).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 
 from contradict.backends import CrossEncoder, load_model, token_batches
 from contradict.errors import ConfigError
 from contradict.schema import RELATIONS, Scores
 
-__all__ = ["DIRECTIONS", "score_pairs"]
+__all__ = ["DIRECTIONS", "score_pairs", "split_sentences"]
 
 DIRECTIONS = ("forward", "both")
-_CHUNK = 8192  # pairs tokenised together
+_FIRST = 512  # pairs tokenised before the model starts
+_CHUNK = 8192  # pairs tokenised together from then on
+_MARKS = 4  # tokens that stand around and between two texts, at most
 _REPORT = 16  # batches between two calls of `progress`
+
+# A sentence ends at . ! ? (and closing quotes) before a space and an opening of the next; titles, initials and
+# the like ("Mr.", "U.S.", "No. 5") do not end one.
+_SENTENCE_END = re.compile(
+    r"""(?<!\b[A-Z]\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bNo\.)(?<!\bMrs\.)(?<!\bGen\.)(?<!\bSen\.)(?<!\bRep\.)(?<!\bGov\.)"""
+    r"""(?:(?<=[.!?])|(?<=[.!?]["'”’)\]]))\s+(?=["'“‘(\[]*[A-Z0-9])|\n+"""
+)
+
+
+def split_sentences(text: str) -> list[str]:
+    """Sentences of a text in order, by punctuation; a text without any is one sentence."""
+    return [part for part in (piece.strip() for piece in _SENTENCE_END.split(text)) if part] or [text]
 
 
 def score_pairs(
@@ -40,7 +61,7 @@ def score_pairs(
         progress: Called with ("score", pairs done, pairs in all); both directions of a pair count as two.
 
     Returns:
-        Scores of the pairs in their order.
+        Scores of the pairs in their order; those of texts too long for the model are decided by two of their sentences.
 
     Raises:
         ConfigError: `direction` or `batch_tokens` is out of range.
@@ -52,37 +73,80 @@ def score_pairs(
     budget = batch_tokens if batch_tokens is not None else 32768 if encoder.device.startswith("cuda") else 2048
     if budget < 1:
         raise ConfigError(f"batch_tokens is {budget}; expected 1 or more")
-    forward = list(pairs)
-    asked = forward if direction == "forward" else [*forward, *((b, a) for a, b in forward)]
-    rows: dict[tuple[str, str], int] = {}
-    where = np.array([rows.setdefault(pair, len(rows)) for pair in asked], dtype=np.int64)
-    probabilities, cut = _score_unique(list(rows), encoder, budget, progress)
-    n = len(forward)
+    whole = list(pairs)
+    parts, start = _split_long(whole, encoder)
+    asked = parts if direction == "forward" else [*parts, *((b, a) for a, b in parts)]
+    unique: dict[tuple[str, str], int] = {}
+    where = np.array([unique.setdefault(pair, len(unique)) for pair in asked], dtype=np.int64)
+    probabilities, cut = _score_unique(list(unique), encoder, budget, progress)
+    n = len(parts)
     relations = np.full((n, 2, len(RELATIONS)), np.nan, dtype=np.float32)
     relations[:, 0] = probabilities[where[:n]]
     truncated = cut[where[:n]]
     if direction == "both":
         relations[:, 1] = probabilities[where[n:]]
         truncated = truncated | cut[where[n:]]
-    return Scores(relations, encoder.labels, truncated)
+    scores = Scores(relations, encoder.labels, truncated)
+    if n == len(whole):
+        return scores
+    conflict = scores.conflict()
+    decisive = np.array([a + int(conflict[a:b].argmax()) for a, b in itertools.pairwise(start)], dtype=np.int64)
+    evidence = {int(row): parts[decisive[row]] for row in np.flatnonzero(np.diff(start) > 1)}
+    return Scores(relations[decisive], encoder.labels, np.logical_or.reduceat(truncated, start[:-1]), evidence)
+
+
+def _split_long(pairs: list[tuple[str, str]], encoder: CrossEncoder) -> tuple[list[tuple[str, str]], npt.NDArray[np.int64]]:
+    """The pairs, those that are too long as all pairs of their sentences, and i64[n + 1] where each pair's parts start.
+
+    Of two texts, only one that takes more than half of what the model reads is split, so that the other keeps its context.
+    """
+    room = encoder.max_length - _MARKS
+    # A token is at least one byte, so that few pairs have to be counted.
+    rows = [row for row, (a, b) in enumerate(pairs) if len(a.encode()) + len(b.encode()) > room]
+    if not rows:
+        return pairs, np.arange(len(pairs) + 1)
+    lengths = encoder.count_tokens([text for row in rows for text in pairs[row]]).reshape(-1, 2)
+    long = {row: tokens for row, tokens in zip(rows, lengths, strict=True) if tokens.sum() > room}
+    parts: list[tuple[str, str]] = []
+    start = [0]
+    for row, pair in enumerate(pairs):
+        sides = zip(pair, long.get(row, (0, 0)), strict=True)
+        left, right = (split_sentences(text) if tokens > room // 2 else [text] for text, tokens in sides)
+        parts += [(a, b) for a in left for b in right]
+        start.append(len(parts))
+    return parts, np.array(start, dtype=np.int64)
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    """Rows that are tokenised together: a small chunk first, so that the model does not wait."""
+    start, size = 0, _FIRST
+    while start < count:
+        yield slice(start, min(start + size, count))
+        start, size = start + size, _CHUNK
 
 
 def _score_unique(
     pairs: Sequence[tuple[str, str]], encoder: CrossEncoder, budget: int, progress: Callable[[str, int, int], None] | None
-) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float32]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """f32[n, 5] probabilities over `RELATIONS` and bool[n] whether a pair was cut."""
     columns = np.array([RELATIONS.index(label) for label in encoder.labels])
     out = np.zeros((len(pairs), len(RELATIONS)), dtype=np.float32)
     cut = np.zeros(len(pairs), dtype=bool)
     done = 0
-    for start in range(0, len(pairs), _CHUNK):
-        encoded, cut[start : start + _CHUNK] = encoder.tokenize(pairs[start : start + _CHUNK])
-        lengths = [len(ids) for ids in encoded["input_ids"]]
-        for number, rows in enumerate(token_batches(lengths, budget)):
-            logits = encoder.logits({name: [values[i] for i in rows] for name, values in encoded.items()})
-            weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-            out[np.ix_(rows + start, columns)] = weights / weights.sum(axis=1, keepdims=True)
-            done += len(rows)
-            if progress is not None and (number % _REPORT == 0 or done == len(pairs)):
-                progress("score", done, len(pairs))
+    with ThreadPoolExecutor(1) as tokenizer:  # a thread is enough: the tokenizers release the interpreter
+        chunks = _chunks(len(pairs))
+        chunk = next(chunks, None)
+        tokenized = tokenizer.submit(encoder.tokenize, pairs[chunk]) if chunk else None
+        while chunk is not None and tokenized is not None:
+            encoded, cut[chunk] = tokenized.result()
+            start, chunk = chunk.start, next(chunks, None)
+            tokenized = tokenizer.submit(encoder.tokenize, pairs[chunk]) if chunk else None
+            lengths = [len(ids) for ids in encoded["input_ids"]]
+            for number, rows in enumerate(token_batches(lengths, budget)):
+                logits = encoder.logits({name: [values[i] for i in rows] for name, values in encoded.items()})
+                weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+                out[np.ix_(rows + start, columns)] = weights / weights.sum(axis=1, keepdims=True)
+                done += len(rows)
+                if progress is not None and (number % _REPORT == 0 or done == len(pairs)):
+                    progress("score", done, len(pairs))
     return out, cut

@@ -124,7 +124,14 @@ def _listed(numbers: dict[str, str]) -> str:
 
 
 def reasons(
-    a: Statement, b: Statement, relations: npt.NDArray[np.float32], *, verdict: str, truncated: bool, calibrated: bool
+    a: Statement,
+    b: Statement,
+    relations: npt.NDArray[np.float32],
+    *,
+    verdict: str,
+    truncated: bool,
+    calibrated: bool,
+    sentences: bool = False,
 ) -> tuple[str, ...]:
     """What speaks for a finding and what against it, each as "name: words".
 
@@ -135,6 +142,7 @@ def reasons(
         verdict: The verdict.
         truncated: Whether the model could not read the whole pair.
         calibrated: Whether the probability comes from a fitted calibrator.
+        sentences: Whether the scores are those of two sentences of texts that are too long to be read whole.
     """
     out = []
     channels = {a.channel, b.channel}
@@ -170,8 +178,10 @@ def reasons(
     conflict = relations[:, 2] + relations[:, 3]
     if not np.isnan(conflict[1]) and abs(float(conflict[0] - conflict[1])) > _DISAGREE:
         out.append("directions_disagree: the model sees the conflict from one side only")
+    if sentences:
+        out.append("sentences: the texts are too long to be read whole; the two sentences that conflict most decided")
     if truncated:
-        out.append("truncated: the texts are longer than the model reads; their end was not scored")
+        out.append("truncated: a sentence is longer than the model reads; its end was not scored")
     if not calibrated:
         out.append("uncalibrated: this model has no calibration.json, so the probability is its raw score")
     return tuple(out)

@@ -81,7 +81,7 @@ def test_every_family_scores_as_transformers_does_with_labels_by_name(tmp_path, 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_longer_pairs_than_the_model_reads_are_cut_and_counted(tmp_path, family):
     model = ct.load_model(str(make_model(tmp_path / family, family)), device="cpu")
-    scores = ct.score_pairs([("word " * 500, "short"), ("short", "one")], model)
+    scores = ct.score_pairs([("word " * 500, "short"), ("short", "one")], model)  # one sentence that is too long by itself
     assert scores.truncated.tolist() == [True, False]
     assert np.isfinite(scores.relations).all()
 
@@ -180,7 +180,7 @@ WAYS = [(backend, dtype) for backend, dtypes in backends.DTYPES.items() for dtyp
 @pytest.fixture(params=WAYS, ids="-".join)
 def way(request):
     """A backend and a dtype that are installed."""
-    pytest.importorskip(backends._PACKAGES[request.param[0]])
+    pytest.importorskip(backends.PACKAGES[request.param[0]])
     return request.param
 
 
@@ -202,7 +202,7 @@ def test_every_backend_scores_as_torch_in_float32_does(model, way):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
 def test_every_family_is_exported_with_its_attention_to_padding(tmp_path, monkeypatch, family, backend):
-    pytest.importorskip(backends._PACKAGES[backend])
+    pytest.importorskip(backends.PACKAGES[backend])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = str(make_model(tmp_path / family, family))
     plain = ct.load_model(folder, device="cpu", backend="torch", dtype="float32")

@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 import contradict
-from contradict import cli
+from contradict import cli, streaming
 from contradict.detector import read_inputs
 from tests.conftest import ROOT, SEEDS
 
@@ -361,18 +362,65 @@ def test_bad_rows_stop_or_are_skipped(capsys, tmp_path):
     assert out.exists()
 
 
-def test_interrupt_leaves_no_file_and_exits_with_130(tmp_path):
+def test_an_interrupted_scoring_goes_on_and_gives_the_same_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "_CHUNK", 8)
+    path = tmp_path / "pairs.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["premise", "hypothesis", "n"])
+        writer.writerows([f"The dam number {i} will be built.", f"No dam {i} was ever planned here.", i] for i in range(30))
+    real = streaming.score_pairs
+
+    def interrupted_after(calls):
+        left = iter(range(calls))
+
+        def score(*args, **options):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return real(*args, **options)
+
+        return score
+
+    for suffix in ("csv", "jsonl", "parquet"):
+        whole, broken = tmp_path / f"whole.{suffix}", tmp_path / f"broken.{suffix}"
+        assert cli.main(["score", str(path), "-o", str(whole), "--device", "cpu"]) == 0
+        monkeypatch.setattr(streaming, "score_pairs", interrupted_after(2))
+        assert cli.main(["score", str(path), "-o", str(broken), "--device", "cpu"]) == 130
+        assert not broken.exists()
+        with Path(f"{broken}.partial").open("ab") as file:
+            file.write(b"half a record")
+        monkeypatch.setattr(streaming, "score_pairs", interrupted_after(2))  # 14 pairs are left: two chunks
+        assert cli.main(["score", str(path), "-o", str(broken), "--device", "cpu"]) == 0
+        monkeypatch.setattr(streaming, "score_pairs", real)
+        assert broken.read_bytes() == whole.read_bytes()
+        assert not Path(f"{broken}.partial").exists()
+
+
+def test_a_partial_file_of_other_pairs_or_settings_is_begun_anew(tmp_path, capsys):
+    pairs, out = tmp_path / "pairs.jsonl", tmp_path / "out.jsonl"
+    pairs.write_text('{"premise": "We will pay.", "hypothesis": "Nobody will pay."}\n')
+    Path(f"{out}.partial").write_bytes(b"x" * 500)
+    assert call(capsys, "score", pairs, "-o", out, "--device", "cpu")[0] == 0
+    expected = out.read_bytes()
+    assert call(capsys, "score", pairs, "-o", out, "--device", "cpu")[0] == 0
+    assert out.read_bytes() == expected
+
+
+def test_interrupt_of_a_process_names_the_file_it_goes_on_from(tmp_path):
     path = tmp_path / "big.jsonl"
     with path.open("w") as file:
         for i in range(20_000):
             file.write(
                 json.dumps({"premise": f"The dam number {i} will be built.", "hypothesis": f"No dam {i} was ever planned here."}) + "\n"
             )
+    partial = tmp_path / "out.jsonl.partial"
     command = [sys.executable, "-m", "contradict", "score", str(path), "-o", str(tmp_path / "out.jsonl"), "--device", "cpu"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    time.sleep(6)
+    deadline = time.monotonic() + 90
+    while not partial.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "interrupted; nothing was written"
-    assert list(tmp_path.iterdir()) == [path]
+    assert err.splitlines()[-1] == f"interrupted; the same command goes on from {partial}"
+    assert sorted(tmp_path.iterdir()) == [path, partial]

@@ -106,9 +106,25 @@ def test_skip_goes_on_and_is_counted(tmp_path):
     assert ct.scan(path, device="cpu", on_error="skip").counts["skipped_inputs"] == 1
 
 
-def test_very_long_text_is_scored_in_part_and_said_so():
+def test_a_text_too_long_for_the_model_is_decided_by_its_sentences(tmp_path):
+    filler = " ".join(f"The council met on day {day} and spoke about the roads of the valley." for day in range(60))
     rows = [
-        ct.Statement("1", "A", "The dam will be built. " * 5000, channel="public"),
+        ct.Statement("1", "A", f"{filler} The dam will be built. {filler}", channel="public"),
+        ct.Statement("2", "A", "The dam will never be built.", channel="private"),
+    ]
+    report = ct.scan(rows, device="cpu", min_similarity=-1, threshold=0.0)
+    assert report.counts["truncated_pairs"] == 0
+    (finding,) = report.findings
+    assert finding.evidence == ("The dam will be built.", "The dam will never be built.")
+    assert any(r.startswith("sentences") for r in finding.reasons)
+    for suffix in (".md", ".jsonl", ".csv"):
+        report.write(tmp_path / f"out{suffix}")
+        assert "The dam will be built." in (tmp_path / f"out{suffix}").read_text().replace(filler, "")
+
+
+def test_a_sentence_too_long_for_the_model_is_cut_and_said_so():
+    rows = [
+        ct.Statement("1", "A", "the dam will be built and " * 1000, channel="public"),
         ct.Statement("2", "A", "The dam will never be built.", channel="private"),
     ]
     report = ct.scan(rows, device="cpu", min_similarity=-1, threshold=0.0)

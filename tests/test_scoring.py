@@ -6,19 +6,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import contradict as ct
+from contradict.backends import PACKAGES
 from contradict.errors import ConfigError
+from contradict.scoring import split_sentences
 
 WORDS = ["the", "minister", "will", "not", "pay", "for", "a", "new", "dam", "before", "next", "year", "unless", "parliament", "agrees"]
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=25).map(" ".join)
 
 
-@settings(max_examples=12, deadline=None)
+TOLERANCE = {
+    ("torch", "float32"): 2e-5,
+    ("torch", "bfloat16"): 0.06,
+    ("onnx", "float32"): 2e-5,
+    ("openvino", "float32"): 2e-5,
+    ("openvino", "bfloat16"): 0.06,
+    ("openvino", "int8"): 0.1,
+}
+"""What a probability may change by with the batch a pair is in. ONNX Runtime's int8 has no bound: its scale is that of the batch."""
+
+
+@settings(max_examples=4, deadline=None)
 @given(pairs=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12), budget=st.sampled_from([1, 64, 4096]), data=st.data())
-def test_scores_do_not_depend_on_batches_or_order(model, pairs, budget, data):
-    plain = ct.score_pairs(pairs, model)
+@pytest.mark.parametrize(("backend", "dtype"), TOLERANCE)
+def test_scores_do_not_depend_on_batches_order_or_threads(backend, dtype, pairs, budget, data):
+    pytest.importorskip(PACKAGES[backend])
+    one, two = (ct.load_model(device="cpu", backend=backend, dtype=dtype, threads=threads) for threads in (1, 2))
+    plain = ct.score_pairs(pairs, one)
     order = data.draw(st.permutations(range(len(pairs))))
-    shuffled = ct.score_pairs([pairs[i] for i in order], model, batch_tokens=budget)
-    np.testing.assert_allclose(shuffled.relations, plain.relations[order], atol=2e-5)
+    shuffled = ct.score_pairs([pairs[i] for i in order], two, batch_tokens=budget)
+    np.testing.assert_allclose(shuffled.relations, plain.relations[order], atol=TOLERANCE[backend, dtype])
     np.testing.assert_allclose(plain.relations.sum(-1), 1, atol=1e-5)
 
 
@@ -38,6 +54,38 @@ def test_equal_pairs_are_scored_once(model, monkeypatch):
     assert sum(seen) == 2
     np.testing.assert_array_equal(scores.relations[0], scores.relations[1])
     np.testing.assert_array_equal(scores.relations[0], scores.relations[2, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("We will pay. Nobody else will.", ["We will pay.", "Nobody else will."]),
+        ('He said: "We will pay." Then he left!', ['He said: "We will pay."', "Then he left!"]),
+        ("Mr. Orlan met J. Smith at No. 5. It rained", ["Mr. Orlan met J. Smith at No. 5.", "It rained"]),
+        ("It rose by 1.5 percent. a lower-case line\nAnother line", ["It rose by 1.5 percent. a lower-case line", "Another line"]),
+        ("  ", ["  "]),
+    ],
+)
+def test_sentences(text, sentences):
+    assert split_sentences(text) == sentences
+
+
+@given(st.text())
+def test_sentences_lose_no_word(text):
+    assert " ".join(split_sentences(text)).split() == text.split()
+
+
+def test_the_sentences_that_conflict_most_decide_both_directions(model):
+    filler = [f"The council met on day {day} and spoke about the roads of the valley." for day in range(60)]
+    long = " ".join([*filler, "The dam will be built."])
+    pairs = [("a b", "c d"), (long, "The dam will never be built."), ("e f", "g h")]
+    scores = ct.score_pairs(pairs, model)
+    assert scores.evidence == {1: ("The dam will be built.", "The dam will never be built.")}
+    assert not scores.truncated.any()
+    plain = ct.score_pairs([pairs[0], scores.evidence[1], pairs[2]], model)
+    np.testing.assert_allclose(scores.relations, plain.relations, atol=2e-5)
+    everything = ct.score_pairs([(a, pairs[1][1]) for a in [*filler, "The dam will be built."]], model)
+    assert scores.conflict()[1] == pytest.approx(everything.conflict().max(), abs=2e-5)
 
 
 def test_no_pairs(model):
