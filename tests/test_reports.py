@@ -23,7 +23,9 @@ def test_every_format_holds_the_same_findings(report, tmp_path):
     for suffix in (".jsonl", ".csv", ".parquet", ".md"):
         report.write(tmp_path / f"f{suffix}")
     records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
-    assert list(records[0]) == ["verdict", "probability", "similarity", "rule", "scores", "reasons", "a", "b"]
+    assert list(records[0]) == [
+        "verdict", "probability", "similarity", "rule", "scores", "reasons", "innocent_reading", "deciding_words", "a", "b",
+    ]  # fmt: skip
     with (tmp_path / "f.csv").open(newline="") as file:
         flat = list(csv.DictReader(file))
     table = pq.read_table(tmp_path / "f.parquet").to_pylist()
