@@ -63,6 +63,7 @@ def driver(tmp_path_factory):
     downloads = tmp_path_factory.mktemp("downloads")
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    browser.set_script_timeout(300)
     browser.downloads = downloads
     yield browser
     browser.quit()
