@@ -105,6 +105,15 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--epochs": {"type": float, "metavar": "N", "help": "how often each pair is seen (default: 3)"},
     "--rate": {"type": float, "metavar": "R", "help": "learning rate at the start (default: 3e-5)"},
     "--seed": {"type": int, "metavar": "N", "help": "seed of the split and the order (default: 13)"},
+    "--scorer": {
+        "action": "append",
+        "dest": "scorers",
+        "metavar": "NAME",
+        "help": "BACKEND-DTYPE, cross_encoder or pipeline; repeatable (default: all that are installed)",
+    },
+    "--pairs": {"type": int, "metavar": "N", "help": "pairs per round (default: 300)"},
+    "--rounds": {"type": int, "metavar": "N", "help": "rounds in which each scorer runs once (default: 3)"},
+    "--recommend": {"action": "store_true", "help": "also say which backend and dtype to use here"},
     "--resamples": {"type": int, "metavar": "N", "help": "bootstrap resamples (default: 1000)"},
 }
 _SHARED = ("--config", "--on-error")
@@ -141,7 +150,8 @@ def _parser() -> argparse.ArgumentParser:
             epilog=f"example: {command.example}",
             argument_default=argparse.SUPPRESS,
         )
-        parser.add_argument(**command.input)
+        if command.input:
+            parser.add_argument(**command.input)
         for flag in command.flags:
             options = dict(_FLAGS[flag])
             if name == "evaluate" and flag == "--model":
@@ -344,6 +354,22 @@ def _evaluate(args: argparse.Namespace) -> None:
             path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
+def _bench(args: argparse.Namespace) -> None:
+    from contradict import backends, reports, throughput
+
+    config = _config(args)
+    _check_output(args, (".json",))
+    options = {name: getattr(args, name) for name in ("scorers", "pairs", "rounds") if hasattr(args, name)}
+    device = backends.pick_device(config.device)
+    results = throughput.measure(config.model, device=device, threads=config.threads, batch_tokens=config.batch_tokens, **options)
+    if hasattr(args, "output"):
+        with reports.atomic_path(args.output) as path:
+            path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(throughput.table(results))
+    if getattr(args, "recommend", False):
+        print(f"\n{throughput.recommend(results)}")
+
+
 def _train(args: argparse.Namespace) -> None:
     from contradict import training
     from contradict.readers import read_labelled_pairs
@@ -418,6 +444,14 @@ _COMMANDS = {
         "Intervals are 95 %% bootstrap intervals.",
         {"dest": "input", "metavar": "PAIRS", "help": "labelled pairs (.jsonl, .csv, .parquet) or -"},
         ("--output", "--where", "--slice", "--group", "--resamples", *_SHARED, *_SCORING),
+    ),
+    "bench": _Command(
+        _bench,
+        "measure how fast this machine scores pairs, by backend and dtype",
+        "contradict bench --recommend",
+        "Scorers take turns on made-up pairs, beside CrossEncoder.predict and the transformers pipeline. -o writes all figures to a .json.",
+        {},
+        ("--output", "--scorer", "--pairs", "--rounds", "--recommend", "--model", "--device", "--threads", "--batch-tokens", "--config"),
     ),
     "train": _Command(
         _train,
