@@ -42,6 +42,9 @@ __all__ = [
     "label_names",
     "load_embedder",
     "load_model",
+    "locate",
+    "matmul_peak",
+    "pick_device",
     "shipped",
     "token_batches",
 ]
@@ -199,7 +202,8 @@ def choose_backend(device: str, backend: str = "auto", dtype: str = "auto") -> t
     return backend, dtype
 
 
-def _device(device: str | None) -> str:
+def pick_device(device: str | None) -> str:
+    """The device by name; None or "auto" is CUDA where there is one, else the CPU."""
     import torch
 
     if device in (None, "auto"):
@@ -550,6 +554,26 @@ def _openvino(source: _Source) -> _Forward:
     return forward
 
 
+def locate(name: str | None = None) -> str:
+    """The folder of a cross-encoder by path or name of shipped weights; anything else is taken for a hub id."""
+    return _locate(name, DEFAULT_MODEL)
+
+
+def matmul_peak(dtype: str, device: str = "cpu") -> float:
+    """Floating-point operations per second of the best of some large matrix products in torch."""
+    import time
+
+    import torch
+
+    a, b = (torch.ones((2048, 2048), dtype=getattr(torch, dtype), device=device) for _ in range(2))
+    best = 0.0
+    for _ in range(6):
+        start = time.perf_counter()
+        (a @ b)[0, 0].item()
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - start))
+    return best
+
+
 BACKENDS: dict[str, Callable[[_Source], _Forward]] = {"torch": _torch, "onnx": _onnx, "openvino": _openvino}
 """What runs a cross-encoder: a model folder, device, dtype and threads -> the forward pass over a padded batch."""
 
@@ -582,7 +606,7 @@ def load_model(
     where = _locate(name, DEFAULT_MODEL)
     config = _from_pretrained(transformers.AutoConfig, where)
     labels = label_names(config, where)
-    target = _device(device)
+    target = pick_device(device)
     backend, dtype = choose_backend(target, backend, dtype)
     tokenizer = _from_pretrained(transformers.AutoTokenizer, where)
     folder = Path(where) if Path(where).is_dir() else None
@@ -635,7 +659,7 @@ def load_embedder(name: str | None = None, *, device: str | None = None, threads
 
     _set_threads(threads)
     where = _locate(name, DEFAULT_EMBEDDER)
-    target = _device(device)
+    target = pick_device(device)
     pooling = _pooling(where)
     if pooling is None:
         from sentence_transformers import SentenceTransformer

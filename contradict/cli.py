@@ -121,6 +121,15 @@ _FLAGS: dict[str, dict[str, Any]] = {
         "metavar": "R",
         "help": "share of conflicts among scored pairs to give figures for, repeatable (default: 0.005, 0.01, 0.05)",
     },
+    "--scorer": {
+        "action": "append",
+        "dest": "scorers",
+        "metavar": "NAME",
+        "help": "BACKEND-DTYPE, cross_encoder or pipeline; repeatable (default: all that are installed)",
+    },
+    "--pairs": {"type": int, "metavar": "N", "help": "pairs per round (default: 300)"},
+    "--rounds": {"type": int, "metavar": "N", "help": "rounds in which each scorer runs once (default: 3)"},
+    "--recommend": {"action": "store_true", "help": "also say which backend and dtype to use here"},
     "--resamples": {"type": int, "metavar": "N", "help": "bootstrap resamples (default: 1000)"},
 }
 _SHARED = ("--config", "--on-error")
@@ -499,6 +508,22 @@ def _review_list(args: argparse.Namespace) -> None:
     print(f"{len(reviews):,} reviews, {dismissed:,} of them dismissed", file=sys.stderr)
 
 
+def _bench(args: argparse.Namespace) -> None:
+    from contradict import backends, reports, throughput
+
+    config = _config(args)
+    _check_output(args, (".json",))
+    options = {name: getattr(args, name) for name in ("scorers", "pairs", "rounds") if hasattr(args, name)}
+    device = backends.pick_device(config.device)
+    results = throughput.measure(config.model, device=device, threads=config.threads, batch_tokens=config.batch_tokens, **options)
+    if hasattr(args, "output"):
+        with reports.atomic_path(args.output) as path:
+            path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(throughput.table(results))
+    if getattr(args, "recommend", False):
+        print(f"\n{throughput.recommend(results)}")
+
+
 def _train(args: argparse.Namespace) -> None:
     from contradict import training
     from contradict.readers import read_labelled_pairs
@@ -536,7 +561,10 @@ _COMMANDS = {
             "metavar": "INPUT",
             "help": "articles (.txt, .md, .html, .json, .jsonl, .docx, .pdf) or statements (.jsonl, .csv, .parquet, - for stdin)",
         },
-        ("--output", "--format", *_ARTICLES, *_SHARED, *_PAIRING, "--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER),
+        (
+            *("--output", "--format", "--explain", *_ARTICLES, *_SHARED, *_PAIRING),
+            *("--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER),
+        ),
     ),
     "extract": _Command(
         _extract,
@@ -610,6 +638,14 @@ _COMMANDS = {
         "Names statements by their ids.",
         None,
         ("--ledger",),
+    ),
+    "bench": _Command(
+        _bench,
+        "measure how fast this machine scores pairs, by backend and dtype",
+        "contradict bench --recommend",
+        "Scorers take turns on made-up pairs, beside CrossEncoder.predict and the transformers pipeline. -o writes all figures to a .json.",
+        None,
+        ("--output", "--scorer", "--pairs", "--rounds", "--recommend", "--model", "--device", "--threads", "--batch-tokens", "--config"),
     ),
     "train": _Command(
         _train,

@@ -1,6 +1,6 @@
 """What was scored before and what people said of pairs, in one SQLite file.
 
-Scores are kept by the content of the ordered pair and the hash of the weights, so a second scan scores
+Scores are kept by the content of the ordered pair, the hash of the weights and what computed them, so a second scan scores
 only what is new. Reviews are kept by the content of the two texts in either order, so an edited text
 is a new pair and comes back. The file may be used by several processes at once (SQLite's write-ahead
 log); a process that is killed loses at most the pairs that it was scoring.
@@ -33,7 +33,7 @@ __all__ = ["Ledger"]
 
 _VERSION = 1
 _SCHEMA = """
-CREATE TABLE models (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE);
+CREATE TABLE models (number INTEGER PRIMARY KEY, weights TEXT NOT NULL UNIQUE);
 CREATE TABLE scores (
     pair BLOB NOT NULL,
     model INTEGER NOT NULL REFERENCES models,
@@ -163,7 +163,8 @@ class Ledger:
         places = [rows.setdefault(pair, len(rows)) for pair in asked]
         where = np.array(places, dtype=np.int64).reshape(1 if direction == "forward" else 2, len(forward))
         unique = list(rows)
-        relations, truncated, known = self._scores(unique, model.fingerprint)
+        weights = f"{model.fingerprint} {model.backend} {model.dtype}"
+        relations, truncated, known = self._scores(unique, weights)
         missing = np.flatnonzero(~known)
         long: set[int] = set()
         for start in range(0, len(missing), _CHUNK):
@@ -177,7 +178,7 @@ class Ledger:
             relations[chunk], truncated[chunk] = new.relations[:, 0], new.truncated
             long.update(int(chunk[row]) for row in new.evidence)
             whole = np.array([row not in new.evidence for row in range(len(chunk))], dtype=bool)
-            self._keep([unique[i] for i in chunk[whole]], model.fingerprint, new.relations[whole, 0], new.truncated[whole])
+            self._keep([unique[i] for i in chunk[whole]], weights, new.relations[whole, 0], new.truncated[whole])
         both = np.full((len(forward), 2, len(RELATIONS)), np.nan, dtype=np.float32)
         for d, indices in enumerate(where):
             both[:, d] = relations[indices]
@@ -190,7 +191,7 @@ class Ledger:
         return Scores(both, model.labels, cut, evidence), int(known[where].all(axis=0).sum())
 
     def _scores(
-        self, pairs: Sequence[tuple[str, str]], fingerprint: str
+        self, pairs: Sequence[tuple[str, str]], weights: str
     ) -> tuple[
         np.ndarray[tuple[int, int], np.dtype[np.float32]],
         np.ndarray[tuple[int], np.dtype[np.bool_]],
@@ -204,9 +205,9 @@ class Ledger:
         for start in range(0, len(keys), _ASKED):
             some = keys[start : start + _ASKED]
             marks = ",".join("?" * len(some))
-            query = f"SELECT pair, relations, truncated FROM scores JOIN models ON model = number WHERE sha256 = ? AND pair IN ({marks})"  # noqa: S608
+            query = f"SELECT pair, relations, truncated FROM scores JOIN models ON model = number WHERE weights = ? AND pair IN ({marks})"  # noqa: S608
             with self._named_errors():
-                found = self._file.execute(query, (fingerprint, *some)).fetchall()
+                found = self._file.execute(query, (weights, *some)).fetchall()
             for key, values, cut in found:
                 i = row[key]
                 relations[i], truncated[i], known[i] = np.frombuffer(values, dtype="<f4"), bool(cut), True
@@ -215,13 +216,13 @@ class Ledger:
     def _keep(
         self,
         pairs: Sequence[tuple[str, str]],
-        fingerprint: str,
+        weights: str,
         relations: npt.NDArray[np.float32],
         truncated: npt.NDArray[np.bool_],
     ) -> None:
         with self._writing():
-            self._file.execute("INSERT OR IGNORE INTO models (sha256) VALUES (?)", (fingerprint,))
-            (model,) = self._file.execute("SELECT number FROM models WHERE sha256 = ?", (fingerprint,)).fetchone()
+            self._file.execute("INSERT OR IGNORE INTO models (weights) VALUES (?)", (weights,))
+            (model,) = self._file.execute("SELECT number FROM models WHERE weights = ?", (weights,)).fetchone()
             self._file.executemany(
                 "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?)",
                 (
