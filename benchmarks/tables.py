@@ -161,21 +161,25 @@ def claims() -> str:
 
 
 def throughput() -> str:
-    """Pairs per second beside other ways to run the same weights."""
-    record = _load("throughput.json")
+    """Pairs per second of every backend beside other ways to run the same weights, and what it costs in accuracy."""
+    record, accuracy = _load("throughput.json"), _load("backends.json")
+    exact = accuracy["ways"]["torch-float32"]["accuracy"]
     rows = []
-    for run in record["runs"]:
-        (ratios,) = (value for key, value in run.items() if key.endswith("_times_as_fast_as"))
-        for name, scorer in run["scorers"].items():
-            speed, ratio = scorer["pairs_per_second"], ratios.get(name)
-            faster = f"x {ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else ""
-            rows.append([run["device"], name, scorer["dtype"], f"{speed['median']:,.0f}", faster])
+    for name, s in record["scorers"].items():
+        speed, ratio = s["pairs_per_second"], s.get("times_cross_encoder")
+        peak = f"{s['share_of_peak']:.0%}" if s["share_of_peak"] else "-"
+        change = f"{100 * (accuracy['ways'][name]['accuracy'] - exact):+.2f}" if name in accuracy["ways"] else "-"
+        shown = f"x {ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else "-"
+        memory = f"{s['peak_rss_mib']:,} MiB" if s["peak_rss_mib"] else "-"
+        rows.append([name, f"{speed['median']:,.0f}", f"{s['tokens_per_second']:,}", peak, shown, change, memory])
+    head = ["scorer", "pairs/s", "tokens/s", "of the peak", "CrossEncoder.predict = 1", "MultiNLI accuracy, points", "peak memory"]
     machine, settings, pairs = record["machine"], record["settings"], record["pairs"]
-    return (
-        _rows(["device", "scorer", "dtype", "pairs/s", "contradict is faster by"], rows)
-        + f"\n\n{pairs['count']:,} pairs of {pairs['tokens']['median']:.0f} tokens in the median, same weights, "
-        f"{settings['threads']} threads, "
-        f"{settings['rounds']} interleaved rounds; {machine['cpu']}, {machine['cores']} cores."
+    peaks = ", ".join(f"{dtype} {value} GFLOP/s" for dtype, value in record["peak_gflops"].items())
+    return _rows(head, rows) + (
+        f"\n\n{pairs['count']:,} pairs of {pairs['mean_tokens']:.0f} tokens in the mean, one direction, same weights, "
+        f"{settings['threads']} threads, {settings['rounds']} interleaved rounds on {settings['device']}; {machine['cpu']}, "
+        f"{machine['cores']} cores; measured matrix-multiply peak: {peaks}. Accuracy is against torch-float32 on {accuracy['pairs']:,} "
+        "pairs of MultiNLI dev matched. CUDA: not measured."
     )
 
 
