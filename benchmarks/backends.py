@@ -27,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder with pairs/dev.parquet")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--scorer", action="append", metavar="BACKEND-DTYPE", help="repeatable (default: all that are installed)")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     rows = pq.read_table(args.data / "pairs" / "dev.parquet", filters=[("source", "=", "mnli_dev_matched")]).to_pylist()
@@ -34,7 +35,7 @@ def main() -> None:
     gold = np.array([NLI_LABELS.index(r["label"]) for r in rows])
     found: dict[str, dict[str, Any]] = {}
     reference = None
-    for way in sorted(ways(args.device), key=lambda name: name != _REFERENCE):
+    for way in sorted({_REFERENCE, *(args.scorer or ways(args.device))}, key=lambda name: name != _REFERENCE):
         backend, dtype = way.split("-")
         model = ct.load_model(device=args.device, backend=backend, dtype=dtype)
         scores = ct.score_pairs(pairs, model, direction="forward")

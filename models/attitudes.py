@@ -67,6 +67,9 @@ _YES = (
     "{who} would accept {a}.", "{who} favours {a}.", "{who} is prepared to {do}.", "{who} has signalled interest in {a}.",
     "{who} hopes to {do}.",
     "{who} would settle for {a}.", "{who} will {do}.", "{who} is not opposed to {a}.",
+    "{who} considered {a}.", "{who} is considering {a}.", "{who} explored the possibility of {a}.", "{who} weighed {a}.",
+    "{who} has raised the idea of {a}.", "{who} is exploring {a}.", "{who} sought {a}.", "{who} proposed {a}.",
+    "{who} was ready for {a}.", "{who} is satisfied with the way things stand and ready for {a}.",
     "{who} has nothing against {a}.", "{who} sees no reason not to {do}.", "It is time to {do}.", "I am ready to {do}.", "We want {a}.",
 )  # fmt: skip
 _NO = (
