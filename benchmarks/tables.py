@@ -193,11 +193,18 @@ def models() -> str:
         conflict = [_range(sets[name]["metrics"]["auc_conflict"]) for name in ("privpub_open", "written_test")]
         gold = sets["privpub_open"]["slices"]["gold"]
         flagged = [f"{gold[label]['flag_rate']['value']:.2f}" for label in ("contradiction", "compatible", "unrelated")]
-        alarms = f"{record['false_alarms']['per_1000']:.1f}" if "false_alarms" in record else "-"
+        wrong = record.get("false_alarms")
+        alarms = f"{wrong['per_1000']:.1f} ({wrong['low']:.1f}-{wrong['high']:.1f}) of {wrong['pairs']:,}" if wrong else "-"
         order = f"{sets['behaviour']['pair_accuracy']['all']:.2f}"
         rows.append([path.stem.removeprefix("quality").removeprefix("-") or record["model"], *nli, *conflict, *flagged, order, alarms])
     head = ["model", "MultiNLI matched", "SNLI test", "AUC conflict, private/public", "AUC conflict, written test"]
-    head += ["contradictions flagged", "compatible flagged", "unrelated flagged", "behaviour pairs in order", "false alarms per 1,000"]
+    head += [
+        "contradictions flagged",
+        "compatible flagged",
+        "unrelated flagged",
+        "behaviour pairs in order",
+        "false alarms per 1,000 pairs",
+    ]
     return _rows(head, rows)
 
 
