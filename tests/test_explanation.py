@@ -61,5 +61,5 @@ def test_masking_the_deciding_words_moves_the_score_more_than_masking_others(cou
     score = ct.score_pairs(variants, model).conflict().reshape(count, 5)
     odds = np.log(score) - np.log1p(-score)
     named, random_words = odds[:, 0] - odds[:, 1], odds[:, 0] - odds[:, 2:].mean(axis=1)
-    assert named.mean() > 2 * max(0.0, random_words.mean()) + 0.1
+    assert named.mean() > random_words.mean() + 0.3
     assert (named > random_words).mean() >= 0.7
