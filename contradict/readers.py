@@ -579,8 +579,13 @@ def _docx_article(path: str, name: str, data: bytes, problems: list[Problem]) ->
     except Exception as error:  # the library lets errors of zipfile, lxml and its own through
         problems.append(Problem(path, None, None, f"is not a Word document ({type(error).__name__}); save it as .docx or .txt"))
         return
-    text = "\n".join(paragraph.text for paragraph in document.paragraphs)
-    yield Article(name, text, title=document.core_properties.title or None)
+    blocks: list[str] = []
+    for block in document.iter_inner_content():
+        if hasattr(block, "rows"):
+            blocks += ["\t".join(cell.text for cell in row.cells) for row in block.rows]
+        else:
+            blocks.append(block.text)
+    yield Article(name, "\n".join(blocks), title=document.core_properties.title or None)
 
 
 def _pdf_article(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:
@@ -597,6 +602,9 @@ def _pdf_article(path: str, name: str, data: bytes, problems: list[Problem]) -> 
         title = reader.metadata.title if reader.metadata else None
     except Exception as error:  # a broken file can raise almost anything out of the parser
         problems.append(Problem(path, None, None, f"is not a readable PDF ({type(error).__name__}); save it as .txt"))
+        return
+    if not any(page.strip() for page in pages):
+        problems.append(Problem(path, None, None, "holds no text, as scanned pages do; run text recognition over it first"))
         return
     yield Article(name, _reflowed("\n".join(pages)), title=title or None)
 

@@ -285,16 +285,18 @@ def test_an_article_may_have_any_encoding(tmp_path, encoding, newline):
     assert article.text == f"{text}\n{text}"
 
 
-def test_word_file_gives_its_paragraphs_and_title(tmp_path):
+def test_word_file_gives_its_paragraphs_tables_and_title(tmp_path):
     docx = pytest.importorskip("docx")
     document = docx.Document()
     document.core_properties.title = "Dam vote"
     document.add_paragraph("The minister said that the dam would be built.")
+    table = document.add_table(rows=1, cols=2)
+    table.cell(0, 0).text, table.cell(0, 1).text = "Cost", "40 million"
     document.add_paragraph("No village would have to move.")
     document.save(tmp_path / "a.docx")
     (article,) = ct.read_articles(tmp_path / "a.docx")
     assert article.title == "Dam vote"
-    assert article.text == "The minister said that the dam would be built.\nNo village would have to move."
+    assert article.text == "The minister said that the dam would be built.\nCost\t40 million\nNo village would have to move."
 
 
 def pdf(*lines: str) -> bytes:
@@ -332,6 +334,14 @@ def test_pdf_gives_whole_sentences(tmp_path):
         article.text.split("\n")[0]
         == "The minister said that the dam would be built before the end of the year, and that no village would move."
     )
+
+
+def test_a_pdf_without_text_is_named(tmp_path):
+    pytest.importorskip("pypdf")
+    (tmp_path / "scan.pdf").write_bytes(pdf())
+    problems = []
+    assert ct.read_articles(tmp_path / "scan.pdf", on_error="skip", problems=problems) == []
+    assert [p.message.split(",")[0] for p in problems] == ["holds no text"]
 
 
 @pytest.mark.parametrize("suffix", [".docx", ".pdf"])
