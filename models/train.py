@@ -72,7 +72,7 @@ def _texts(group: dict[str, Any]) -> list[str]:
 
 
 def written_pairs(split: str) -> list[training.Example]:
-    """Anchor against each partner; in training also the paraphrase of the anchor against each partner.
+    """Anchor against each partner; in training also the paraphrase of the anchor against each partner and the anchor.
 
     A partner that paraphrases the anchor stands to the others as the anchor does, but for details
     it leaves out, so it adds half-weight pairs that share few words.
@@ -84,7 +84,9 @@ def written_pairs(split: str) -> list[training.Example]:
         for partner in group["partners"]:
             allowed = training.ALLOWED[partner["label"]]
             out.append(training.Example(anchor, partner["text"], allowed, symmetric=partner["label"] != "entailment"))
-            if split == "train" and partner["label"] != "entailment":
+            if split == "train" and partner["label"] == "entailment":
+                out.append(training.Example(partner["text"], anchor, ("entailment", "neutral"), weight=0.5))
+            elif split == "train":
                 wide = ("contradiction", "tension") if partner["label"] in ("contradiction", "tension") else allowed
                 out += [training.Example(r, partner["text"], wide, symmetric=True, weight=0.5) for r in restated]
     return out
