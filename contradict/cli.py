@@ -112,6 +112,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--seed": {"type": int, "metavar": "N", "help": "seed of the split and the order (default: 13)"},
     "--ledger": {"metavar": "FILE", "help": "SQLite file that remembers scores and reviews; made when it is missing"},
     "--show-dismissed": {"action": "store_true", "help": "also show pairs that the ledger holds as dismissed"},
+    "--show-held": {"action": "store_true", "help": "also list flagged pairs that a gate holds back (equal wording, too short)"},
     "--calibration": {"metavar": "FILE", "help": "calibration.json made by contradict calibrate (default: the model's own)"},
     "--false-alarms": {"type": float, "metavar": "SHARE", "help": "largest share of pairs without conflict to flag (default: 0.05)"},
     "--base-rate": {
@@ -563,7 +564,7 @@ _COMMANDS = {
         },
         (
             *("--output", "--format", "--explain", *_ARTICLES, *_SHARED, *_PAIRING),
-            *("--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER),
+            *("--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER, "--show-held"),
         ),
     ),
     "extract": _Command(

@@ -60,6 +60,7 @@ class Config:
         calibration: File made by `contradict calibrate`; None takes the model's own.
         ledger: SQLite file that remembers scores and reviews; None for none.
         show_dismissed: Whether pairs that the ledger holds as dismissed are findings all the same.
+        show_held: Whether flagged pairs that a gate holds back (`verdicts.gate`) are listed behind the findings.
 
     Raises:
         ConfigError: A value is out of range.
@@ -84,6 +85,7 @@ class Config:
     calibration: str | None = None
     ledger: str | None = None
     show_dismissed: bool = False
+    show_held: bool = False
 
     def __post_init__(self) -> None:
         def expect(good: bool, name: str, what: str) -> None:
@@ -115,7 +117,7 @@ class Config:
         expect(whole(self.change_days) and self.change_days >= 0, "change_days", "days")
         expect(whole(self.workers) and self.workers >= 1, "workers", "a whole number of at least 1")
         expect(self.on_error in ("stop", "skip"), "on_error", "stop or skip")
-        for name in ("explain", "show_dismissed"):
+        for name in ("explain", "show_dismissed", "show_held"):
             expect(type(getattr(self, name)) is bool, name, "true or false")
 
     @classmethod
