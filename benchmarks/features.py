@@ -21,6 +21,7 @@ from resampling import intervals, write_section
 
 import contradict as ct
 from contradict import verdicts
+from contradict.schema import RELATIONS
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "models"))
@@ -44,11 +45,12 @@ def written(split: str) -> list[tuple[str, str, str, str]]:
 
 def features_of(a: str, b: str) -> dict[str, float]:
     """The reasons that two texts alone give, as 0 or 1, and the share of words that they have in common."""
-    sides = [ct.Statement(side, "-", text) for side, text in (("a", a), ("b", b))]
-    told = {r.name for r in verdicts.reasons(*sides, np.zeros((2, 5), dtype=np.float32), verdict="-", truncated=False, calibrated=True)}
-    first, second = (set(text.lower().split()) for text in (a, b))
+    first, second = (ct.Statement(side, "-", text) for side, text in (("a", a), ("b", b)))
+    nothing = np.zeros((2, len(RELATIONS)), dtype=np.float32)
+    told = {reason.name for reason in verdicts.reasons(first, second, nothing, verdict="-", truncated=False, calibrated=True)}
+    words, others = (set(text.lower().split()) for text in (a, b))
     found = {name: float(name in told) for name in verdicts.REASONS if name not in ("date_unknown", "channel_unknown")}
-    return found | {"overlap": len(first & second) / max(1, len(first | second))}
+    return found | {"overlap": len(words & others) / max(1, len(words | others))}
 
 
 def gates(rows: Sequence[tuple[str, str, str, str]], flagged: npt.NDArray[np.bool_]) -> dict[str, dict[str, float | int | None]]:

@@ -114,7 +114,11 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--show-dismissed": {"action": "store_true", "help": "also show pairs that the ledger holds as dismissed"},
     "--show-held": {"action": "store_true", "help": "also list flagged pairs that a gate holds back (equal wording, too short)"},
     "--calibration": {"metavar": "FILE", "help": "calibration.json made by contradict calibrate (default: the model's own)"},
-    "--false-alarms": {"type": float, "metavar": "SHARE", "help": "largest share of pairs without conflict to flag (default: 0.05)"},
+    "--false-alarms": {
+        "action": "append",
+        "metavar": "SHARE|LABEL=SHARE",
+        "help": "largest share of pairs without conflict to flag, or of those of a label, repeatable (default: 0.05)",
+    },
     "--base-rate": {
         "action": "append",
         "dest": "base_rates",
@@ -442,6 +446,18 @@ def _evaluate(args: argparse.Namespace) -> None:
             path.write_text(page, encoding="utf-8", errors="replace")
 
 
+def _false_alarms(given: Sequence[str]) -> float | dict[str, float]:
+    """One share, or shares by label."""
+    split = [text.rpartition("=") for text in given]
+    try:
+        shares = {label: float(share) for label, _, share in split}
+    except ValueError:
+        shares = {}
+    if len(shares) < len(given) or ("" in shares and len(shares) > 1):
+        raise ConfigError(f"--false-alarms {' '.join(given)}: expected one SHARE, or LABEL=SHARE for each of several labels")
+    return shares.get("", shares)
+
+
 def _calibrate(args: argparse.Namespace) -> None:
     from contradict import calibration, reports
     from contradict.detector import Detector
@@ -449,6 +465,9 @@ def _calibrate(args: argparse.Namespace) -> None:
 
     config = _config(args)
     _check_output(args, (".json",))
+    options = {name: getattr(args, name) for name in ("base_rates", "group") if hasattr(args, name)}
+    if hasattr(args, "false_alarms"):
+        options["false_alarms"] = _false_alarms(args.false_alarms)
     problems: list[Problem] = []
     pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
     _report_skipped(problems)
@@ -456,7 +475,6 @@ def _calibrate(args: argparse.Namespace) -> None:
     with _Progress() as progress:
         texts = [(p.premise, p.hypothesis) for p in pairs]
         scores = contradict.score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
-    options = {name: getattr(args, name) for name in ("false_alarms", "base_rates", "group") if hasattr(args, name)}
     done = calibration.refit(pairs, scores, model, **options)
     with reports.atomic_path(args.output) as path:
         path.write_text(done.calibrator.to_json(), encoding="utf-8")

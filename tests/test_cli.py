@@ -274,6 +274,13 @@ def test_calibrate_writes_what_other_commands_take(capsys, tmp_path):
     assert f"flagged from {record['threshold']:g} on" in out
     (specificity,) = [float(line.split()[1]) for line in out.splitlines() if line.startswith("specificity_conflict ")]
     assert specificity >= 0.9
+    limits = ("--false-alarms", "neutral=0.25", "--false-alarms", "entailment=0.25")
+    code, _, _ = call(capsys, "calibrate", pairs, "-o", tmp_path / "by_label.json", "--device", "cpu", *limits)
+    assert code == 0
+    flagged = json.loads((tmp_path / "by_label.json").read_text())["fitted"]["flagged"]
+    assert max(flagged["neutral"], flagged["entailment"]) <= 0.25
+    code, _, err = call(capsys, "calibrate", pairs, "-o", path, *limits, "--false-alarms", "0.1")
+    assert (code, "expected one SHARE, or LABEL=SHARE" in err) == (2, True)
     few = tmp_path / "few.jsonl"
     few.write_text("".join(pairs.read_text().splitlines(keepends=True)[:4]))
     code, _, err = call(capsys, "calibrate", few, "-o", tmp_path / "few.json", "--device", "cpu")
