@@ -31,6 +31,7 @@ __all__ = ["main"]
 
 _TABLES = (".jsonl", ".csv", ".parquet")
 _SHOWN = 10  # ids named in one message
+_KEY = 12  # characters of a review's key that are shown
 _STAGES = {"extract": "reading articles", "embed": "embedding", "score": "scoring", "explain": "explaining", "train": "training"}
 
 
@@ -112,6 +113,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--seed": {"type": int, "metavar": "N", "help": "seed of the split and the order (default: 13)"},
     "--ledger": {"metavar": "FILE", "help": "SQLite file that remembers scores and reviews; made when it is missing"},
     "--show-dismissed": {"action": "store_true", "help": "also show pairs that the ledger holds as dismissed"},
+    "--vocabulary": {"metavar": "NAME", "help": "also grade findings in the words of flip-o-meter: Full Flop, Half Flip, No Flip"},
     "--show-held": {"action": "store_true", "help": "also list flagged pairs that a gate holds back (equal wording, too short)"},
     "--calibration": {"metavar": "FILE", "help": "calibration.json made by contradict calibrate (default: the model's own)"},
     "--false-alarms": {
@@ -504,6 +506,15 @@ def _kept_reviews(args: argparse.Namespace) -> list[Review]:
         return list(ledger.reviews().values())
 
 
+def _review_withdraw(args: argparse.Namespace) -> None:
+    from contradict.ledger import Ledger
+
+    _kept_reviews(args)
+    with Ledger(args.ledger) as ledger:
+        withdrawn = ledger.withdraw_reviews(args.keys)
+    print(f"{args.ledger}: {withdrawn:,} {'review' if withdrawn == 1 else 'reviews'} withdrawn", file=sys.stderr)
+
+
 def _review_export(args: argparse.Namespace) -> None:
     from contradict import reports
 
@@ -519,10 +530,13 @@ def _review_export(args: argparse.Namespace) -> None:
 
 
 def _review_list(args: argparse.Namespace) -> None:
+    from contradict.schema import pair_key
+
     reviews = _kept_reviews(args)
     for review in reviews:
         ids = [str(review.extra.get(side, {}).get("id", "?")) for side in ("a", "b")]
-        print(f"{review.reviewed:%Y-%m-%d %H:%M}  {review.label:13}  {ids[0]} x {ids[1]}  {' '.join(review.note.split())}".rstrip())
+        key = pair_key(review.a, review.b)[:_KEY]
+        print(f"{key}  {review.reviewed:%Y-%m-%d %H:%M}  {review.label:13}  {ids[0]} x {ids[1]}  {' '.join(review.note.split())}".rstrip())
     dismissed = sum(review.dismissed for review in reviews)
     print(f"{len(reviews):,} reviews, {dismissed:,} of them dismissed", file=sys.stderr)
 
@@ -582,7 +596,7 @@ _COMMANDS = {
         },
         (
             *("--output", "--format", "--explain", *_ARTICLES, *_SHARED, *_PAIRING),
-            *("--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER, "--show-held"),
+            *("--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER, "--show-held", "--vocabulary"),
         ),
     ),
     "extract": _Command(
@@ -650,11 +664,19 @@ _COMMANDS = {
         None,
         ("--ledger", "--output"),
     ),
+    "review withdraw": _Command(
+        _review_withdraw,
+        "take reviews back",
+        "contradict review withdraw 3f2a9c0d41be --ledger ledger.sqlite",
+        "The pair is as if nobody had spoken of it: a dismissed one comes back in the next scan. Older exports do not restore it.",
+        {"dest": "keys", "nargs": "+", "metavar": "KEY", "help": "key of a review, or its beginning, as review list shows it"},
+        ("--ledger",),
+    ),
     "review list": _Command(
         _review_list,
         "list the reviews of a ledger",
         "contradict review list --ledger ledger.sqlite",
-        "Names statements by their ids.",
+        "Names each by the beginning of its key, which withdraw takes, and its statements by their ids.",
         None,
         ("--ledger",),
     ),

@@ -29,7 +29,7 @@ from contradict.schema import CONFLICTS, RELATIONS, VERDICTS, CandidatePairs, Fi
 if TYPE_CHECKING:
     from contradict.detector import Config
 
-__all__ = ["WRITERS", "Report", "atomic_path", "note_kinds", "write_records", "write_statements"]
+__all__ = ["WRITERS", "Report", "atomic_path", "graded", "note_kinds", "write_records", "write_statements"]
 
 _DIGITS = 4  # decimals of every written score: more would differ from machine to machine
 _SEPARATOR = " <- "
@@ -368,9 +368,17 @@ def write_explanations(statements: Iterable[Statement], file: IO[bytes]) -> None
         file.write(("\n".join(text) + "\n\n").encode())
 
 
-def _flat(finding: Finding) -> dict[str, Any]:
+def graded(report: Report, finding: Finding) -> dict[str, Any]:
+    """The record of a finding, with its grade behind the verdict where the settings name a vocabulary."""
     record = finding.to_record()
-    flat = {k: record[k] for k in ("verdict", "probability", "similarity", "rule")}
+    if report.config.vocabulary is None:
+        return record
+    return {"verdict": finding.verdict, "grade": verdicts.VOCABULARIES[report.config.vocabulary](finding)} | record
+
+
+def _flat(report: Report, finding: Finding) -> dict[str, Any]:
+    record = graded(report, finding)
+    flat: dict[str, Any] = {k: record[k] for k in ("verdict", "grade", "probability", "similarity", "rule") if k in record}
     for direction, values in finding.scores.items():
         flat |= {f"{direction}_{relation}": value for relation, value in values.items()}
     flat["reasons"] = "; ".join(map(str, finding.reasons))
@@ -385,7 +393,7 @@ def _flat(finding: Finding) -> dict[str, Any]:
 
 def _write_jsonl(report: Report, file: IO[bytes]) -> None:
     for finding in report.findings:
-        file.write(_json_line(finding.to_record()))
+        file.write(_json_line(graded(report, finding)))
 
 
 def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
@@ -395,6 +403,7 @@ def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
     decided = ["a_evidence", "b_evidence"] if any(f.evidence for f in report.findings) else []
     columns = [
         "verdict",
+        *(["grade"] if report.config.vocabulary else []),
         "probability",
         "similarity",
         "rule",
@@ -405,7 +414,7 @@ def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
         *decided,
         *(f"{side}_{c}" for side in "ab" for c in sides),
     ]
-    write_records([_flat(f) for f in report.findings], columns, suffix, file)
+    write_records([_flat(report, f) for f in report.findings], columns, suffix, file)
 
 
 def _reported(statement: Statement) -> str:
@@ -447,7 +456,8 @@ def _told(f: Finding, side: str) -> Offsets:
 def _write_markdown(report: Report, file: IO[bytes]) -> None:
     lines = ["# Findings", "", _markdown(report.summary()), ""]
     for number, f in enumerate(report.findings, start=1):
-        lines += [f"## {number}. {_markdown(f.a.actor)}: {f.verdict} (probability {f.probability:.2f})", ""]
+        grade = graded(report, f).get("grade")
+        lines += [f"## {number}. {_markdown(f.a.actor)}: {f.verdict}{f', {grade}' if grade else ''} (probability {f.probability:.2f})", ""]
         for side, s in (("a", f.a), ("b", f.b)):
             spans = _told(f, side)
             text = _markdown(s.text, spans if s.claim == s.text else ())

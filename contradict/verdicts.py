@@ -8,16 +8,16 @@ between two times, not a lie.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from contradict.schema import CONFLICTS, RELATIONS, VERDICTS, CandidatePairs, Offsets, Reason, Scores, Statement
+from contradict.schema import CONFLICTS, RELATIONS, VERDICTS, CandidatePairs, Finding, Offsets, Reason, Scores, Statement
 
-__all__ = ["REASONS", "Feature", "classify", "gate", "innocent_reading", "judge", "reasons"]
+__all__ = ["REASONS", "VOCABULARIES", "Feature", "classify", "flip_o_meter", "gate", "innocent_reading", "judge", "reasons"]
 
 
 class Feature(NamedTuple):
@@ -362,3 +362,23 @@ def innocent_reading(a: Statement, b: Statement, *, verdict: str) -> str:
     if a.date is None or b.date is None:
         return "One side has no date: the two may belong to different times."
     return "No date, condition, number or hedge sets the two apart; read both in their context."
+
+
+def flip_o_meter(finding: Finding) -> str | None:
+    """The grade that PolitiFact's Flip-O-Meter has for a finding.
+
+    It grades how consistent somebody was over time, so a conflict has a grade only where the two dates cannot overlap:
+    "Full Flop" for a contradiction and "Half Flip" for a tension, whether or not they are so far apart that the verdict
+    is `change`. A conflict of one time, or of a time that is not known, is no flip in its sense and has None; so has what
+    is `insufficient`. What is compatible is "No Flip".
+    """
+    if finding.verdict not in CONFLICTS:
+        return "No Flip" if finding.verdict == "compatible" else None
+    if not _gap_days(finding.a, finding.b):
+        return None
+    sums = {relation: sum(scores.get(relation, 0.0) for scores in finding.scores.values()) for relation in ("contradiction", "tension")}
+    return "Half Flip" if sums["tension"] > sums["contradiction"] else "Full Flop"
+
+
+VOCABULARIES: Mapping[str, Callable[[Finding], str | None]] = MappingProxyType({"flip-o-meter": flip_o_meter})
+"""Grades of other scales by the name of the scale."""

@@ -119,6 +119,21 @@ def test_the_words_of_reasons_are_marked(report, tmp_path, capsys):
     assert "hedge: only a is hedged (may)" in capsys.readouterr().out
 
 
+def test_grades_of_another_vocabulary_stand_behind_the_verdict(report, tmp_path):
+    other = replace(report, config=replace(report.config, vocabulary="flip-o-meter"))
+    for suffix in (".jsonl", ".csv", ".parquet", ".md", ".html"):
+        other.write(tmp_path / f"f{suffix}")
+    records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    grades = [record["grade"] for record in records]
+    assert {"Full Flop", "Half Flip"} & set(grades)
+    assert list(records[0])[:3] == ["verdict", "grade", "probability"]
+    assert [row["grade"] for row in pq.read_table(tmp_path / "f.parquet").to_pylist()] == grades
+    assert all(f", {grade} (probability" in (tmp_path / "f.md").read_text() for grade in grades if grade)
+    assert all(grade in (tmp_path / "f.html").read_text() for grade in grades if grade)
+    with pytest.raises(ConfigError, match="vocabulary is 'stars'; expected one of flip-o-meter"):
+        replace(report.config, vocabulary="stars")
+
+
 HOSTILE = "| <script>alert(1)</script> **bold** [link](x)\n# head\n\n=1+1 “quote” \u202eRTL"
 
 

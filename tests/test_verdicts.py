@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contradict.schema import RELATIONS, VERDICTS, CandidatePairs, DateRange, Scores, Statement
-from contradict.verdicts import REASONS, classify, gate, innocent_reading, judge, reasons
+from contradict.schema import RELATIONS, VERDICTS, CandidatePairs, DateRange, Finding, Scores, Statement
+from contradict.verdicts import REASONS, classify, flip_o_meter, gate, innocent_reading, judge, reasons
 from tests.conftest import ROOT
 
 
@@ -138,6 +138,25 @@ def test_effects_are_what_changed_the_verdict():
     dates = {"a": {"text": "We pay for it.", "date": "2019"}, "b": {"text": "We will not pay.", "date": "2021"}}
     assert found(dates | {"verdict": "change"})[2]["dates_apart"].effect == "relabel"
     assert found(dates)[2]["dates_apart"].effect == "note"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "first", "second", "relation", "grade"),
+    [
+        ("change", "2020", "2022", "contradiction", "Full Flop"),
+        ("change", "2020", "2022", "tension", "Half Flip"),
+        ("contradiction", "2020-01", "2020-02", "contradiction", "Full Flop"),
+        ("tension", "2020-01", "2020-02", "tension", "Half Flip"),
+        ("contradiction", "2020", "2020-02", "contradiction", None),
+        ("tension", None, "2020-02", "tension", None),
+        ("compatible", "2020", "2020", "neutral", "No Flip"),
+        ("insufficient", "2020", "2022", "neutral", None),
+    ],
+)
+def test_the_flip_o_meter_grades_conflicts_between_two_times_only(verdict, first, second, relation, grade):
+    scores = {direction: {relation: 0.9} for direction in ("forward", "reverse")}
+    a, b = say("We will pay for it.", first), say("We will not pay for it.", second)
+    assert flip_o_meter(Finding(verdict, 0.9, None, "r", scores, (), "", a, b)) == grade
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

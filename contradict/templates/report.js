@@ -167,7 +167,7 @@
     const id = `f${f.number}`;
     const head = el("header", {},
       el("h3", { id: `${id}-head` }, el("span", { class: "number" }, `${place + 1}.`), el("bdi", {}, f.a.actor)),
-      verdictMark(f), el("span", { class: "probability" }, `probability ${decimals(f.probability)}`));
+      verdictMark(f), f.grade ? el("span", { class: "grade" }, f.grade) : null, el("span", { class: "probability" }, `probability ${decimals(f.probability)}`));
     const why = el("ul", { class: "why", "aria-label": "Reasons" });
     for (const reason of f.reasons)
       why.append(el("li", { class: reason.effect }, el("span", { class: "name" }, spoken(reason.name)), reason.detail, EFFECT[reason.effect] || null));
@@ -253,7 +253,7 @@
     label.addEventListener("change", () => say(label.value));
     note.addEventListener("change", () => say(label.value));
     const unlabelled = (review) =>
-      !review ? "" : f.review && f.review.label ? "Taken back on this page; the ledger keeps its label until you give another."
+      !review ? "" : f.review && f.review.label ? "Taken back on this page; the ledger keeps its label until you give another or contradict review withdraw takes it back."
         : review.note ? "The note is kept; confirm, dismiss or label the pair to export it." : "";
     function refresh() {
       const review = reviewOf(f);
