@@ -25,6 +25,7 @@ from contradict.errors import ConfigError, ContradictError, InputError, Problem
 
 if TYPE_CHECKING:
     from contradict.detector import Config
+    from contradict.ledger import Ledger
     from contradict.schema import DateRange, Review, Statement
 
 __all__ = ["main"]
@@ -496,21 +497,22 @@ def _review_import(args: argparse.Namespace) -> None:
     print(f"{args.ledger}: {changed:,} of {len(reviews):,} reviews were new or changed", file=sys.stderr)
 
 
-def _kept_reviews(args: argparse.Namespace) -> list[Review]:
-    """The reviews of a ledger that is there."""
+def _ledger(args: argparse.Namespace) -> Ledger:
+    """A ledger that is there."""
     from contradict.ledger import Ledger
 
     if not Path(args.ledger).is_file():
         raise InputError([Problem(args.ledger, None, None, "no such ledger; contradict review import makes it")])
-    with Ledger(args.ledger) as ledger:
+    return Ledger(args.ledger)
+
+
+def _kept_reviews(args: argparse.Namespace) -> list[Review]:
+    with _ledger(args) as ledger:
         return list(ledger.reviews().values())
 
 
 def _review_withdraw(args: argparse.Namespace) -> None:
-    from contradict.ledger import Ledger
-
-    _kept_reviews(args)
-    with Ledger(args.ledger) as ledger:
+    with _ledger(args) as ledger:
         withdrawn = ledger.withdraw_reviews(args.keys)
     print(f"{args.ledger}: {withdrawn:,} {'review' if withdrawn == 1 else 'reviews'} withdrawn", file=sys.stderr)
 
