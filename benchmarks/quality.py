@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from resampling import intervals
 
 import contradict as ct
-from contradict import training
+from contradict import training, verdicts
 from contradict.augmentation import report
-from contradict.schema import LabelledPair
+from contradict.schema import CONFLICTS, VERDICTS, CandidatePairs, LabelledPair, Scores
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "models"))
@@ -72,6 +73,18 @@ def _file(path: str, *, inside: bool = False) -> Callable[[Path], list[LabelledP
     return load
 
 
+def _statement_pairs(path: str) -> Callable[[Path], list[LabelledPair]]:
+    """Pairs of two statements, with the dates of both."""
+
+    def load(data: Path) -> list[LabelledPair]:
+        pairs = _file(path)(data)
+        records = map(json.loads, (data / path).read_text(encoding="utf-8").splitlines())
+        dates = {r["id"]: [r[side].get("date") for side in ("a", "b")] for r in records}
+        return [replace(p, extra={**p.extra, "dates": dates[p.id]}) for p in pairs]
+
+    return load
+
+
 def _written(data: Path) -> list[LabelledPair]:
     groups = written_groups("test")
     return [
@@ -92,7 +105,7 @@ SETS = (
     Set("mnli_dev_matched", _source("mnli_dev_matched", "dev")),
     Set("mnli_dev_mismatched", _source("mnli_dev_mismatched", "dev")),
     Set("snli_test", _source("snli_test", "test")),
-    Set("privpub_open", _file("privpub/privpub_open.jsonl"), "actor"),
+    Set("privpub_open", _statement_pairs("privpub/privpub_open.jsonl"), "actor"),
     Set("written_test", _written, "group", ("gold", "mechanism")),
     Set("minimal_pairs_test", _minimal_pairs, "pair"),
     Set("behaviour", _file("benchmarks/behaviour/behaviour.jsonl", inside=True), "minimal_pair", ("gold", "phenomenon")),
@@ -106,6 +119,55 @@ SETS = (
     Set("anthropic_persona", _source("anthropic_persona", "test")),
     Set("overheard_flips", _source("overheard_flips", "test")),
 )
+
+
+_COMPATIBLE = ("entailment", "neutral")  # what a label of NLI is as a verdict
+_EVEN = 0.5  # from here on a conflict is more probable than none
+
+
+def _verdicts(pairs: list[LabelledPair], scores: Scores, calibrator: ct.Calibrator, group: str | None) -> dict[str, Any]:
+    """Macro-F1 of verdicts over the classes of the set, and over conflict, compatible and unrelated, with intervals.
+
+    `default` is judged at the default threshold, `even` where a conflict is more probable than none, and `argmax` is the
+    most probable class of plain NLI, which knows neither a tension nor another question.
+    """
+
+    def dated(side: int, pair: LabelledPair) -> ct.Statement:
+        date = pair.extra.get("dates", (None, None))[side]
+        text = (pair.premise, pair.hypothesis)[side]
+        return ct.Statement(f"{pair.id} {side}", "-", text, date=ct.DateRange.parse(date) if date else None)
+
+    n = len(pairs)
+    statements = [dated(side, pair) for pair in pairs for side in (0, 1)]
+    columns = CandidatePairs(np.arange(0, 2 * n, 2), np.arange(1, 2 * n, 2), np.zeros(n, dtype=np.uint8), ("-",), np.full(n, np.nan, "f4"))
+    probability = calibrator.probability(scores.conflict())
+    days = ct.Config().change_days
+    plain = np.array(["compatible", "compatible", "contradiction"])[scores.nli.mean(axis=1).argmax(axis=1)]
+    said = {"argmax": plain}
+    for name, threshold in (("default", calibrator.threshold), ("even", _EVEN)):
+        codes = verdicts.judge(statements, columns, scores, probability, threshold=threshold, change_days=days)
+        said[name] = np.array(VERDICTS)[codes]
+    gold = np.array(["compatible" if p.label in _COMPATIBLE else p.label for p in pairs])
+    units: dict[str, list[int]] = {}
+    for row, pair in enumerate(pairs):
+        units.setdefault(str(pair.extra[group]) if group else str(row), []).append(row)
+
+    def merged(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.where(np.isin(labels, CONFLICTS), "conflict", labels)
+
+    def figures(drawn: Any) -> dict[str, float]:
+        rows = np.concatenate(drawn)
+        whole = {f"{name}_macro_f1": _macro_f1(gold[rows], verdict[rows]) for name, verdict in said.items()}
+        return whole | {f"{name}_macro_f1_merged": _macro_f1(merged(gold[rows]), merged(v[rows])) for name, v in said.items()}
+
+    classes = sorted(set(gold.tolist()), key=VERDICTS.index)
+    return {"classes": classes, "metrics": intervals(list(units.values()), figures, draws=1000, seed=0)}
+
+
+def _macro_f1(gold: np.ndarray[Any, Any], said: np.ndarray[Any, Any]) -> float:
+    """Mean over the classes of `gold` of 2 TP / (2 TP + FP + FN)."""
+    hits = {label: ((gold == label) & (said == label)).sum() for label in sorted(set(gold.tolist()))}
+    return float(np.mean([2 * hit / ((gold == label).sum() + (said == label).sum()) for label, hit in hits.items()]))
 
 
 def _pair_accuracy(pairs: list[LabelledPair], conflict: np.ndarray[Any, Any]) -> dict[str, float]:
@@ -201,6 +263,8 @@ def main() -> None:
         probability = calibrator.probability(scores.conflict())
         evaluation = ct.evaluate(pairs, scores, probability, threshold=calibrator.threshold, slices=item.slices, group=item.group)
         results[item.name] = evaluation.to_record()
+        if item.name in ("privpub_open", "written_test", "seed_pairs"):
+            results[item.name]["verdicts"] = _verdicts(pairs, scores, calibrator, item.group)
         if item.name == "behaviour":
             results[item.name]["pair_accuracy"] = _pair_accuracy(pairs, probability)
         figures = {

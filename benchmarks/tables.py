@@ -16,9 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from contradict.verdicts import REASONS
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = tuple(ROOT / page / "README.md" for page in (".", "models/nli-minilm", "models/claims-minilm", "models/data"))
+PAGES = (
+    *(ROOT / page / "README.md" for page in (".", "models/nli-minilm", "models/claims-minilm", "models/data")),
+    ROOT / "docs" / "reasons.md",
+)
 
 _LABELS = ("contradiction", "tension", "entailment", "compatible", "neutral", "unrelated")
 _TITLES = {
@@ -100,6 +105,52 @@ def flags() -> str:
             f"{f['per_1000']:.1f} per 1,000 are flagged (95 % interval {f['low']:.1f}-{f['high']:.1f})."
         )
     return text
+
+
+def verdict_figures() -> str:
+    """Macro-F1 of typed verdicts beside plain argmax."""
+    record = _load("quality.json")
+    rows = []
+    for name in ("privpub_open", "written_test", "seed_pairs"):
+        if "verdicts" not in record["sets"].get(name, {}):
+            continue
+        measured = record["sets"][name]["verdicts"]
+        for classes, suffix in ((", ".join(measured["classes"]), ""), ("conflict, compatible, unrelated", "_merged")):
+            figures = [_range(measured["metrics"][f"{way}_macro_f1{suffix}"]) for way in ("default", "even", "argmax")]
+            rows.append([_TITLES[name], classes, *figures])
+    return _rows(["set", "classes", f"threshold {record['threshold']:.2f} (default)", "threshold 0.50", "plain NLI argmax"], rows)
+
+
+def reasons() -> str:
+    """Every reason with its meaning, and how often pairs that have it are conflicts."""
+    measured = _load("features.json")["gates"]
+    rows = [["(all pairs)", "", "", *_shares(measured["all"])]]
+    rows += [[f"`{name}`", f.effect, f.says, *_shares(measured.get(name))] for name, f in REASONS.items()]
+    return _rows(["reason", "effect", "holds when", "written pairs", "conflicts", "flagged dev pairs", "conflicts"], rows)
+
+
+def _shares(counted: dict[str, Any] | None) -> list[str]:
+    if counted is None:
+        return ["-"] * 4
+    shares = ["-" if counted[k] is None else f"{counted[k]:.2f}" for k in ("conflicts", "flagged_conflicts")]
+    return [f"{counted['pairs']:,}", shares[0], f"{counted['flagged']:,}", shares[1]]
+
+
+def combinations() -> str:
+    """What learned combinations gain over the rule, on written dev pairs."""
+    figures = {
+        "auc_conflict": "AUC conflict",
+        "macro_f1": "macro-F1 of the most probable verdict",
+        "contradictions_flagged": "contradictions flagged, at 10 % of compatible",
+        "others_flagged_at_half": "pairs without conflict flagged, at half of the contradictions",
+    }
+    measured = _load("features.json")["combinations"]
+    rows = [["rule", *(_range(measured["rule"][k]) for k in figures)]]
+    for name, m in measured.items():
+        if name != "rule":
+            gains = [m[f"{k}_gain"] for k in figures]
+            rows.append([name, *(f"{g['value']:+.3f} ({g['low']:+.3f} .. {g['high']:+.3f})" for g in gains)])
+    return _rows(["", *figures.values()], rows)
 
 
 def classes() -> str:
@@ -293,6 +344,9 @@ TABLES: dict[str, Callable[[], str]] = {
     for f in (
         quality,
         quality_all,
+        verdict_figures,
+        reasons,
+        combinations,
         models,
         flags,
         classes,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,16 @@ from contradict.schema import LabelledPair, Scores
 if TYPE_CHECKING:
     from contradict.backends import CrossEncoder
 
-__all__ = ["FALSE_ALARMS", "Calibrator", "Refit", "cross_fit", "refit"]
+__all__ = ["FALSE_ALARMS", "Calibrator", "Refit", "calibrate", "cross_fit", "refit"]
 
 FALSE_ALARMS = 0.05
 """Largest share of pairs without conflict that a threshold may flag, if nothing else is said."""
 
+FalseAlarms = float | Mapping[str, float]
+"""Largest share of the pairs without conflict that may be flagged, or one for the pairs of each label that is named."""
+
 _Floats = npt.NDArray[np.float64]
+_Bools = npt.NDArray[np.bool_]
 _EPSILON = 1e-6
 _FOLDS = 5  # parts of the labelled pairs, each judged by a calibrator fitted on the others
 _FEWEST = 10  # pairs of each kind below which nothing can be fitted
@@ -166,16 +170,65 @@ class Calibrator:
             raise ModelError(f"{path}: is no calibration ({error}); expected slope, intercept and threshold") from error
 
 
-def cross_fit(
-    raw: npt.ArrayLike, conflict: npt.ArrayLike, fold: npt.ArrayLike, *, false_alarms: float = FALSE_ALARMS
-) -> tuple[_Floats, npt.NDArray[np.bool_]]:
+def calibrate(pairs: Sequence[LabelledPair], scores: Scores, *, false_alarms: FalseAlarms = FALSE_ALARMS) -> Calibrator:
+    """Fit a calibrator and its threshold to all pairs whose label says conflict or none.
+
+    The threshold is the lowest that keeps `false_alarms`: false alarms decide, not the F1.
+
+    Args:
+        pairs: n labelled pairs.
+        scores: What the model says of them, in the same order.
+        false_alarms: Largest share of pairs without conflict that may be flagged, by label or over all.
+
+    Raises:
+        InputError: There are no pairs, or labels are unknown.
+        ValueError: There are no conflicts, or only conflicts.
+    """
+    gold = conflicts(pairs)
+    known = gold >= 0
+    conflict, raw = gold[known] == 1, scores.conflict()[known].astype(np.float64)
+    label = np.array([pair.label for pair in pairs])[known]
+    calibrator = Calibrator.fit(raw, conflict)
+    threshold = _threshold(calibrator, raw, _limits(label, conflict, false_alarms))
+    flagged = calibrator.probability(raw) >= threshold
+    about = {
+        "on": f"{len(raw):,} pairs, {int(conflict.sum()):,} of them conflicts",
+        "rule": _rule(false_alarms),
+        "flagged": {name: round(float(flagged[label == name].mean()), 4) for name in sorted(set(label.tolist()))},
+    }
+    return Calibrator(calibrator.slope, calibrator.intercept, threshold, about)
+
+
+def _rule(false_alarms: FalseAlarms) -> str:
+    if isinstance(false_alarms, Mapping):
+        return f"at most {' and '.join(f'{100 * share:g}% of the {label} pairs' for label, share in false_alarms.items())} flagged"
+    return f"at most {100 * false_alarms:g}% of the pairs without conflict flagged"
+
+
+_Limits = Sequence[tuple[_Bools, float]]
+"""Which pairs (bool[n]), and the largest share of them that may be flagged."""
+
+
+def _limits(label: npt.NDArray[np.str_], conflict: _Bools, false_alarms: FalseAlarms) -> _Limits:
+    if isinstance(false_alarms, Mapping):
+        return [(label == name, share) for name, share in false_alarms.items()]
+    return [(~conflict, false_alarms)]
+
+
+def _threshold(calibrator: Calibrator, raw: _Floats, limits: _Limits) -> float:
+    """The lowest threshold that keeps all limits."""
+    return max(calibrator.threshold_for(raw[rows], share) for rows, share in limits)
+
+
+def cross_fit(raw: npt.ArrayLike, conflict: npt.ArrayLike, fold: npt.ArrayLike, *, limits: _Limits | None = None) -> tuple[_Floats, _Bools]:
     """What calibrators say of pairs that they were not fitted on: honest figures without a second set of pairs.
 
     Args:
         raw: f[n], raw conflict scores in [0, 1].
         conflict: bool[n], whether the pair is a conflict.
         fold: i[n]; the pairs of each fold are judged by a calibrator that was fitted on all the others.
-        false_alarms: Largest share of the others without conflict that may be flagged.
+        limits: bool[n] which pairs, and the largest share of these among the others that may be flagged; None for
+            `FALSE_ALARMS` of all without conflict.
 
     Returns:
         f64[n] probabilities and bool[n] whether each pair reaches its calibrator's threshold.
@@ -184,12 +237,13 @@ def cross_fit(
         ValueError: One of the two classes is missing outside some fold.
     """
     x, y, folds = np.asarray(raw, dtype=np.float64), np.asarray(conflict, dtype=bool), np.asarray(fold)
+    limits = [(~y, FALSE_ALARMS)] if limits is None else limits
     probability, flagged = np.zeros(len(x)), np.zeros(len(x), dtype=bool)
     for number in np.unique(folds):
         held, others = folds == number, folds != number
         calibrator = Calibrator.fit(x[others], y[others])
         probability[held] = calibrator.probability(x[held])
-        flagged[held] = probability[held] >= calibrator.threshold_for(x[others & ~y], false_alarms)
+        flagged[held] = probability[held] >= _threshold(calibrator, x[others], [(rows[others], share) for rows, share in limits])
     return probability, flagged
 
 
@@ -232,7 +286,7 @@ def refit(
     scores: Scores,
     model: CrossEncoder,
     *,
-    false_alarms: float = FALSE_ALARMS,
+    false_alarms: FalseAlarms = FALSE_ALARMS,
     base_rates: Sequence[float] = BASE_RATES,
     group: str | None = None,
 ) -> Refit:
@@ -242,7 +296,7 @@ def refit(
         pairs: n labelled pairs.
         scores: What the model says of them, in the same order.
         model: The model.
-        false_alarms: Largest share of pairs without conflict that the threshold may flag.
+        false_alarms: Largest share of pairs without conflict that the threshold may flag, by label or over all.
         base_rates: Shares of conflicts among scored pairs to give figures for.
         group: Column of `extra` whose groups are judged together; None keeps pairs with one premise together.
 
@@ -250,10 +304,16 @@ def refit(
         ConfigError: A share is not between 0 and 1.
         InputError: There are too few pairs of one kind.
     """
-    for name, value in (("false_alarms", false_alarms), *(("base_rate", rate) for rate in base_rates)):
+    shares = false_alarms if isinstance(false_alarms, Mapping) else {"": false_alarms}
+    named = [*((f"false_alarms {label}".strip(), share) for label, share in shares.items()), *(("base_rate", rate) for rate in base_rates)]
+    for name, value in named:
         if not 0 < value < 1:
             raise ConfigError(f"{name} is {value:g}; expected a share between 0 and 1")
     gold = conflicts(pairs)
+    label = np.array([pair.label for pair in pairs])
+    for name in shares:
+        if name and not (label[gold == 0] == name).any():
+            raise ConfigError(f"false_alarms names {name!r}; no pair without conflict has this label")
     known = gold >= 0
     conflict, raw = gold[known] == 1, scores.conflict()[known].astype(np.float64)
     told = [pair for pair, k in zip(pairs, known.tolist(), strict=True) if k]
@@ -264,13 +324,11 @@ def refit(
             raise InputError([Problem("labelled pairs", None, "label", message)])
     own = Calibrator.load(model.folder)
     before = operating_point(conflict, own.probability(raw) >= own.threshold, base_rates)
-    after = operating_point(conflict, cross_fit(raw, conflict, fold, false_alarms=false_alarms)[1], base_rates)
-    fitted = Calibrator.fit(raw, conflict)
+    limits = _limits(label[known], conflict, false_alarms)
+    after = operating_point(conflict, cross_fit(raw, conflict, fold, limits=limits)[1], base_rates)
+    calibrator = calibrate(pairs, scores, false_alarms=false_alarms)
     about = {
-        "on": f"{len(told):,} pairs, {int(conflict.sum()):,} of them conflicts",
-        "rule": f"at most {false_alarms:.1%} of the pairs without conflict flagged",
         "model_sha256": model.fingerprint,
         "figures": {name: None if np.isnan(value) else round(value, 4) for name, value in after.items()},
     }
-    calibrator = Calibrator(fitted.slope, fitted.intercept, fitted.threshold_for(raw[~conflict], false_alarms), about)
-    return Refit(calibrator, own, before, after, int((~known).sum()))
+    return Refit(replace(calibrator, fitted=calibrator.fitted | about), own, before, after, int((~known).sum()))

@@ -25,12 +25,14 @@ from contradict.errors import ConfigError, ContradictError, InputError, Problem
 
 if TYPE_CHECKING:
     from contradict.detector import Config
+    from contradict.ledger import Ledger
     from contradict.schema import DateRange, Review, Statement
 
 __all__ = ["main"]
 
 _TABLES = (".jsonl", ".csv", ".parquet")
 _SHOWN = 10  # ids named in one message
+_KEY = 12  # characters of a review's key that are shown
 _STAGES = {"extract": "reading articles", "embed": "embedding", "score": "scoring", "explain": "explaining", "train": "training"}
 
 
@@ -112,8 +114,14 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--seed": {"type": int, "metavar": "N", "help": "seed of the split and the order (default: 13)"},
     "--ledger": {"metavar": "FILE", "help": "SQLite file that remembers scores and reviews; made when it is missing"},
     "--show-dismissed": {"action": "store_true", "help": "also show pairs that the ledger holds as dismissed"},
+    "--vocabulary": {"metavar": "NAME", "help": "also grade findings in the words of flip-o-meter: Full Flop, Half Flip, No Flip"},
+    "--show-held": {"action": "store_true", "help": "also list flagged pairs that a gate holds back (equal wording, too short)"},
     "--calibration": {"metavar": "FILE", "help": "calibration.json made by contradict calibrate (default: the model's own)"},
-    "--false-alarms": {"type": float, "metavar": "SHARE", "help": "largest share of pairs without conflict to flag (default: 0.05)"},
+    "--false-alarms": {
+        "action": "append",
+        "metavar": "SHARE|LABEL=SHARE",
+        "help": "largest share of pairs without conflict to flag, or of those of a label, repeatable (default: 0.05)",
+    },
     "--base-rate": {
         "action": "append",
         "dest": "base_rates",
@@ -441,6 +449,18 @@ def _evaluate(args: argparse.Namespace) -> None:
             path.write_text(page, encoding="utf-8", errors="replace")
 
 
+def _false_alarms(given: Sequence[str]) -> float | dict[str, float]:
+    """One share, or shares by label."""
+    split = [text.rpartition("=") for text in given]
+    try:
+        shares = {label: float(share) for label, _, share in split}
+    except ValueError:
+        shares = {}
+    if len(shares) < len(given) or ("" in shares and len(shares) > 1):
+        raise ConfigError(f"--false-alarms {' '.join(given)}: expected one SHARE, or LABEL=SHARE for each of several labels")
+    return shares.get("", shares)
+
+
 def _calibrate(args: argparse.Namespace) -> None:
     from contradict import calibration, reports
     from contradict.detector import Detector
@@ -448,6 +468,9 @@ def _calibrate(args: argparse.Namespace) -> None:
 
     config = _config(args)
     _check_output(args, (".json",))
+    options = {name: getattr(args, name) for name in ("base_rates", "group") if hasattr(args, name)}
+    if hasattr(args, "false_alarms"):
+        options["false_alarms"] = _false_alarms(args.false_alarms)
     problems: list[Problem] = []
     pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
     _report_skipped(problems)
@@ -455,7 +478,6 @@ def _calibrate(args: argparse.Namespace) -> None:
     with _Progress() as progress:
         texts = [(p.premise, p.hypothesis) for p in pairs]
         scores = contradict.score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
-    options = {name: getattr(args, name) for name in ("false_alarms", "base_rates", "group") if hasattr(args, name)}
     done = calibration.refit(pairs, scores, model, **options)
     with reports.atomic_path(args.output) as path:
         path.write_text(done.calibrator.to_json(), encoding="utf-8")
@@ -475,14 +497,24 @@ def _review_import(args: argparse.Namespace) -> None:
     print(f"{args.ledger}: {changed:,} of {len(reviews):,} reviews were new or changed", file=sys.stderr)
 
 
-def _kept_reviews(args: argparse.Namespace) -> list[Review]:
-    """The reviews of a ledger that is there."""
+def _ledger(args: argparse.Namespace) -> Ledger:
+    """A ledger that is there."""
     from contradict.ledger import Ledger
 
     if not Path(args.ledger).is_file():
         raise InputError([Problem(args.ledger, None, None, "no such ledger; contradict review import makes it")])
-    with Ledger(args.ledger) as ledger:
+    return Ledger(args.ledger)
+
+
+def _kept_reviews(args: argparse.Namespace) -> list[Review]:
+    with _ledger(args) as ledger:
         return list(ledger.reviews().values())
+
+
+def _review_withdraw(args: argparse.Namespace) -> None:
+    with _ledger(args) as ledger:
+        withdrawn = ledger.withdraw_reviews(args.keys)
+    print(f"{args.ledger}: {withdrawn:,} {'review' if withdrawn == 1 else 'reviews'} withdrawn", file=sys.stderr)
 
 
 def _review_export(args: argparse.Namespace) -> None:
@@ -500,10 +532,13 @@ def _review_export(args: argparse.Namespace) -> None:
 
 
 def _review_list(args: argparse.Namespace) -> None:
+    from contradict.schema import pair_key
+
     reviews = _kept_reviews(args)
     for review in reviews:
         ids = [str(review.extra.get(side, {}).get("id", "?")) for side in ("a", "b")]
-        print(f"{review.reviewed:%Y-%m-%d %H:%M}  {review.label:13}  {ids[0]} x {ids[1]}  {' '.join(review.note.split())}".rstrip())
+        key = pair_key(review.a, review.b)[:_KEY]
+        print(f"{key}  {review.reviewed:%Y-%m-%d %H:%M}  {review.label:13}  {ids[0]} x {ids[1]}  {' '.join(review.note.split())}".rstrip())
     dismissed = sum(review.dismissed for review in reviews)
     print(f"{len(reviews):,} reviews, {dismissed:,} of them dismissed", file=sys.stderr)
 
@@ -563,7 +598,7 @@ _COMMANDS = {
         },
         (
             *("--output", "--format", "--explain", *_ARTICLES, *_SHARED, *_PAIRING),
-            *("--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER),
+            *("--embedder", "--min-similarity", "--change-days", *_SCORING, *_LEDGER, "--show-held", "--vocabulary"),
         ),
     ),
     "extract": _Command(
@@ -631,11 +666,19 @@ _COMMANDS = {
         None,
         ("--ledger", "--output"),
     ),
+    "review withdraw": _Command(
+        _review_withdraw,
+        "take reviews back",
+        "contradict review withdraw 3f2a9c0d41be --ledger ledger.sqlite",
+        "The pair is as if nobody had spoken of it: a dismissed one comes back in the next scan. Older exports do not restore it.",
+        {"dest": "keys", "nargs": "+", "metavar": "KEY", "help": "key of a review, or its beginning, as review list shows it"},
+        ("--ledger",),
+    ),
     "review list": _Command(
         _review_list,
         "list the reviews of a ledger",
         "contradict review list --ledger ledger.sqlite",
-        "Names statements by their ids.",
+        "Names each by the beginning of its key, which withdraw takes, and its statements by their ids.",
         None,
         ("--ledger",),
     ),

@@ -28,6 +28,7 @@ from contradict.readers import article_source, holds_articles, read_statements
 from contradict.reports import Report
 from contradict.schema import Article, DateRange, Review, Scores, Statement
 from contradict.scoring import DIRECTIONS, score_pairs
+from contradict.verdicts import VOCABULARIES
 
 __all__ = ["Config", "Detector", "scan"]
 
@@ -60,6 +61,8 @@ class Config:
         calibration: File made by `contradict calibrate`; None takes the model's own.
         ledger: SQLite file that remembers scores and reviews; None for none.
         show_dismissed: Whether pairs that the ledger holds as dismissed are findings all the same.
+        show_held: Whether flagged pairs that a gate holds back (`verdicts.gate`) are listed behind the findings.
+        vocabulary: Other names in which exports also grade findings (`verdicts.VOCABULARIES`); None for none.
 
     Raises:
         ConfigError: A value is out of range.
@@ -84,6 +87,8 @@ class Config:
     calibration: str | None = None
     ledger: str | None = None
     show_dismissed: bool = False
+    show_held: bool = False
+    vocabulary: str | None = None
 
     def __post_init__(self) -> None:
         def expect(good: bool, name: str, what: str) -> None:
@@ -115,7 +120,8 @@ class Config:
         expect(whole(self.change_days) and self.change_days >= 0, "change_days", "days")
         expect(whole(self.workers) and self.workers >= 1, "workers", "a whole number of at least 1")
         expect(self.on_error in ("stop", "skip"), "on_error", "stop or skip")
-        for name in ("explain", "show_dismissed"):
+        expect(self.vocabulary is None or self.vocabulary in VOCABULARIES, "vocabulary", f"one of {', '.join(VOCABULARIES)}")
+        for name in ("explain", "show_dismissed", "show_held"):
             expect(type(getattr(self, name)) is bool, name, "true or false")
 
     @classmethod

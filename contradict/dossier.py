@@ -16,6 +16,7 @@ from importlib import resources
 from typing import IO, TYPE_CHECKING, Any
 
 import contradict
+from contradict.reports import graded
 from contradict.schema import VERDICTS, Finding, Review, Statement, pair_key
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ FLOOR = 0.1
 def write_html(report: Report, file: IO[bytes]) -> None:
     """Write a report as one page of HTML.
 
-    The page holds every pair that would be a finding at `FLOOR`, dismissed ones included, so that its reader
-    can move the threshold; it opens at the threshold of the report.
+    The page holds every pair that would be a finding at `FLOOR`, dismissed ones and those that a gate holds back included,
+    so that its reader can move the threshold; it opens at the threshold of the report.
     """
     floor = min(FLOOR, report.threshold)
-    everything = replace(report, config=replace(report.config, show_dismissed=True)).rethreshold(floor)
+    everything = replace(report, config=replace(report.config, show_dismissed=True, show_held=True)).rethreshold(floor)
     data = _data(everything, report.threshold, floor)
     page = render_page(
         "report",
@@ -105,7 +106,7 @@ def _data(report: Report, threshold: float, floor: float) -> dict[str, Any]:
     # Cards show rounded probabilities; the slider must decide as the report does, which does not round.
     ids = [s.id for s in report.statements]
     exact = {(ids[i], ids[j]): float(p) for (i, j), p in zip(report.pairs, report.probability, strict=True)}
-    found = [_finding(f, statements, report.reviews) | {"exact": exact[f.a.id, f.b.id]} for f in report.findings]
+    found = [graded(report, f) | _placed(f, statements, report.reviews) | {"exact": exact[f.a.id, f.b.id]} for f in report.findings]
     model = report.models.get("model", {})
     content = {
         "statements": records,
@@ -129,9 +130,10 @@ def _statement(s: Statement) -> dict[str, Any]:
     return record
 
 
-def _finding(f: Finding, statements: Mapping[str, int], reviews: Mapping[str, Review]) -> dict[str, Any]:
+def _placed(f: Finding, statements: Mapping[str, int], reviews: Mapping[str, Review]) -> dict[str, Any]:
+    """What the page keeps of a finding beside its record: its key, where its statements stand, what was said of it."""
     key = pair_key(f.a.text, f.b.text)
-    record = f.to_record() | {"key": key, "a": statements[f.a.id], "b": statements[f.b.id]}
+    record: dict[str, Any] = {"key": key, "a": statements[f.a.id], "b": statements[f.b.id]}
     if review := reviews.get(key):
         record["review"] = {"label": review.label, "note": review.note, "reviewed": review.reviewed.isoformat(timespec="milliseconds")}
     return record

@@ -256,10 +256,45 @@ class Ledger:
                 ).rowcount
         return changed
 
+    def withdraw_reviews(self, keys: Iterable[str]) -> int:
+        """Take reviews back, as if nobody had spoken of the pair; only its key and the time stay.
+
+        Importing an older review again does not bring it back, a later one does.
+
+        Args:
+            keys: `pair_key` of the reviews, or the beginning of it that no other review shares.
+
+        Returns:
+            How many were taken back.
+
+        Raises:
+            InputError: A key fits no review or several; then none is taken back.
+        """
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+        problems, found = [], []
+        with self._writing():
+            known = [key for (key,) in self._file.execute("SELECT pair FROM reviews WHERE label != ''")]
+            for given in dict.fromkeys(keys):
+                fits = [key for key in known if given and key.startswith(given)]
+                if len(fits) == 1:
+                    found += fits
+                else:
+                    what = f"{given!r} fits {len(fits) or 'no'} reviews; contradict review list names them"
+                    problems.append(Problem(self.path, None, "key", what))
+            if problems:
+                raise InputError(problems)
+            self._file.executemany(
+                "UPDATE reviews SET a = '', b = '', label = '', note = '', extra = '{}', reviewed = max(reviewed, ?) WHERE pair = ?",
+                [(now, key) for key in set(found)],
+            )
+        return len(set(found))
+
     def reviews(self) -> dict[str, Review]:
         """All reviews by `pair_key`, the oldest first."""
         with self._named_errors():
-            rows = self._file.execute("SELECT pair, a, b, label, reviewed, note, extra FROM reviews ORDER BY reviewed, pair").fetchall()
+            rows = self._file.execute(
+                "SELECT pair, a, b, label, reviewed, note, extra FROM reviews WHERE label != '' ORDER BY reviewed, pair"
+            ).fetchall()
         return {
             key: Review(a, b, label, dt.datetime.fromisoformat(reviewed), note, json.loads(extra))
             for key, a, b, label, reviewed, note, extra in rows

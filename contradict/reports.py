@@ -9,7 +9,9 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -22,12 +24,12 @@ import numpy.typing as npt
 
 from contradict import verdicts
 from contradict.errors import ConfigError, InputError, Problem
-from contradict.schema import CONFLICTS, RELATIONS, VERDICTS, CandidatePairs, Finding, Review, Scores, Statement, pair_key
+from contradict.schema import CONFLICTS, RELATIONS, VERDICTS, CandidatePairs, Finding, Offsets, Review, Scores, Statement, pair_key
 
 if TYPE_CHECKING:
     from contradict.detector import Config
 
-__all__ = ["WRITERS", "Report", "atomic_path", "note_kinds", "write_records", "write_statements"]
+__all__ = ["WRITERS", "Report", "atomic_path", "graded", "note_kinds", "write_records", "write_statements"]
 
 _DIGITS = 4  # decimals of every written score: more would differ from machine to machine
 _SEPARATOR = " <- "
@@ -43,7 +45,8 @@ class Report:
 
     Attributes:
         findings: Conflicts, best first: contradictions and tensions before changes, then by
-            probability, then by the statements' ids.
+            probability, then by the statements' ids. Behind them, where the settings show them, the pairs that a gate
+            holds back.
         statements: All statements of the scan.
         pairs: Every scored pair.
         scores: Their scores.
@@ -58,6 +61,7 @@ class Report:
         models: Names and weight hashes of the models.
         reviews: What people said of pairs before, by `pair_key` of the two texts.
         dismissed: Conflicts that are no findings because a person said they are none.
+        held: Pairs that reach the threshold and that a gate holds back, by the name of the reason.
     """
 
     findings: tuple[Finding, ...]
@@ -75,6 +79,7 @@ class Report:
     models: Mapping[str, Any]
     reviews: Mapping[str, Review]
     dismissed: int
+    held: Mapping[str, int]
 
     @classmethod
     def of(
@@ -93,15 +98,22 @@ class Report:
         models: Mapping[str, Any],
         reviews: Mapping[str, Review],
     ) -> Report:
-        """Judge scored pairs and collect the findings, without those that a person dismissed unless the settings show them."""
+        """Judge scored pairs and collect the findings.
+
+        Those that a person dismissed and the pairs that a gate holds back are counted, and listed where the settings show them.
+        """
         codes = verdicts.judge(statements, pairs, scores, probability, threshold=threshold, change_days=change_days)
-        rows = np.flatnonzero(np.isin(codes, [VERDICTS.index(v) for v in CONFLICTS]))
-        found = [_finding(statements, pairs, scores, probability, codes=codes, row=int(row), calibrated=calibrated) for row in rows]
+        rows = np.flatnonzero(probability >= threshold)
+        flagged = [_finding(statements, pairs, scores, probability, codes=codes, row=int(row), calibrated=calibrated) for row in rows]
+        found = [f for f in flagged if f.verdict in CONFLICTS]
+        held = [f for f in flagged if f.verdict not in CONFLICTS]
         kept = found if config.show_dismissed else [f for f in found if not _dismissed(f, reviews)]
-        kept.sort(key=lambda f: (f.verdict == "change", -f.probability, f.a.id, f.b.id))
+        listed = [*kept, *(held if config.show_held else [])]
+        listed.sort(key=lambda f: (f.verdict not in CONFLICTS, f.verdict == "change", -f.probability, f.a.id, f.b.id))
+        counted = dict(sorted(Counter(f.reasons[0].name for f in held).items()))
         return cls(
-            tuple(kept), statements, pairs, scores, probability, codes, threshold, calibrated, change_days, counts, timings, config, models,
-            reviews, len(found) - len(kept),
+            tuple(listed), statements, pairs, scores, probability, codes, threshold, calibrated, change_days, counts, timings, config,
+            models, reviews, len(found) - len(kept), counted,
         )  # fmt: skip
 
     def rethreshold(self, threshold: float) -> Report:
@@ -113,7 +125,7 @@ class Report:
         )  # fmt: skip
         return report.with_deciding_words({(f.a.id, f.b.id): f.deciding_words for f in self.findings if f.deciding_words is not None})
 
-    def with_deciding_words(self, found: Mapping[tuple[str, str], Mapping[str, tuple[tuple[int, int], ...]]]) -> Report:
+    def with_deciding_words(self, found: Mapping[tuple[str, str], Mapping[str, Offsets]]) -> Report:
         """The same report with the deciding words of findings, by the ids of their two statements."""
         return replace(self, findings=tuple(replace(f, deciding_words=found.get((f.a.id, f.b.id))) for f in self.findings))
 
@@ -138,8 +150,9 @@ class Report:
     def summary(self) -> str:
         """One paragraph: what was compared, with which model, and what was left out."""
         c = self.counts
+        findings = sum(f.verdict in CONFLICTS for f in self.findings)
         lines = [
-            f"{_plural(len(self.findings), 'finding')} among {_plural(c['scored_pairs'], 'scored pair')} "
+            f"{_plural(findings, 'finding')} among {_plural(c['scored_pairs'], 'scored pair')} "
             f"({_plural(c['statements'], 'statement')}, {_plural(c['actors'], 'actor')}; threshold {self.threshold:.2f})."
         ]
         if c["pruned_pairs"]:
@@ -152,6 +165,9 @@ class Report:
             lines.append(f"Scores of {_plural(c['known_pairs'], 'pair')} came from the ledger.")
         if self.dismissed:
             lines.append(f"{_plural(self.dismissed, 'finding')} dismissed in the ledger.")
+        if self.held:
+            names = ", ".join(f"{name} {count:,}" for name, count in self.held.items())
+            lines.append(f"{_plural(sum(self.held.values()), 'flagged pair')} held back ({names}).")
         if self.models and not self.calibrated:
             lines.append("The model has no calibration: probabilities are raw scores.")
         lines.append("A finding is a lead to check, not a verdict on anybody's honesty.")
@@ -352,12 +368,20 @@ def write_explanations(statements: Iterable[Statement], file: IO[bytes]) -> None
         file.write(("\n".join(text) + "\n\n").encode())
 
 
-def _flat(finding: Finding) -> dict[str, Any]:
+def graded(report: Report, finding: Finding) -> dict[str, Any]:
+    """The record of a finding, with its grade behind the verdict where the settings name a vocabulary."""
     record = finding.to_record()
-    flat = {k: record[k] for k in ("verdict", "probability", "similarity", "rule")}
+    if report.config.vocabulary is None:
+        return record
+    return {"verdict": finding.verdict, "grade": verdicts.VOCABULARIES[report.config.vocabulary](finding)} | record
+
+
+def _flat(report: Report, finding: Finding) -> dict[str, Any]:
+    record = graded(report, finding)
+    flat: dict[str, Any] = {k: record[k] for k in ("verdict", "grade", "probability", "similarity", "rule") if k in record}
     for direction, values in finding.scores.items():
         flat |= {f"{direction}_{relation}": value for relation, value in values.items()}
-    flat["reasons"] = "; ".join(finding.reasons)
+    flat["reasons"] = "; ".join(map(str, finding.reasons))
     flat["innocent_reading"] = finding.innocent_reading
     flat["deciding_words"] = "; ".join(f"{side}: {', '.join(words)}" for side, words in _deciding(finding).items())
     if finding.evidence is not None:
@@ -369,7 +393,7 @@ def _flat(finding: Finding) -> dict[str, Any]:
 
 def _write_jsonl(report: Report, file: IO[bytes]) -> None:
     for finding in report.findings:
-        file.write(_json_line(finding.to_record()))
+        file.write(_json_line(graded(report, finding)))
 
 
 def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
@@ -379,6 +403,7 @@ def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
     decided = ["a_evidence", "b_evidence"] if any(f.evidence for f in report.findings) else []
     columns = [
         "verdict",
+        *(["grade"] if report.config.vocabulary else []),
         "probability",
         "similarity",
         "rule",
@@ -389,7 +414,7 @@ def _write_flat(report: Report, file: IO[bytes], suffix: str) -> None:
         *decided,
         *(f"{side}_{c}" for side in "ab" for c in sides),
     ]
-    write_records([_flat(f) for f in report.findings], columns, suffix, file)
+    write_records([_flat(report, f) for f in report.findings], columns, suffix, file)
 
 
 def _reported(statement: Statement) -> str:
@@ -401,25 +426,49 @@ def _side(statement: Statement) -> str:
     return ", ".join(p for p in (statement.channel, str(statement.date or "undated"), statement.venue) if p)
 
 
-def _markdown(text: str) -> str:
-    """Text that Markdown prints as it stands: nothing in it is markup, nothing breaks out of the line."""
-    flat = " ".join(text.split())
-    for mark in "\\`*_{}[]<>#|~!":
-        flat = flat.replace(mark, "\\" + mark)
-    return flat
+def _markdown(text: str, bold: Offsets = ()) -> str:
+    """Text that Markdown prints as it stands, words at the offsets in bold: nothing in it is markup or breaks out of the line."""
+
+    def plain(part: str) -> str:
+        flat = re.sub(r"\s+", " ", part)
+        for mark in "\\`*_{}[]<>#|~!":
+            flat = flat.replace(mark, "\\" + mark)
+        return flat
+
+    out, last = "", 0
+    for start, end in bold:
+        out += f"{plain(text[last:start])}**{plain(text[start:end])}**"
+        last = end
+    return (out + plain(text[last:])).strip()
+
+
+def _told(f: Finding, side: str) -> Offsets:
+    """The words of one claim that carry reasons, in order and without overlap."""
+    out: list[tuple[int, int]] = []
+    for start, end in sorted(span for reason in f.reasons for span in reason.spans.get(side, ())):
+        if out and start <= out[-1][1]:
+            out[-1] = (out[-1][0], max(end, out[-1][1]))
+        else:
+            out.append((start, end))
+    return tuple(out)
 
 
 def _write_markdown(report: Report, file: IO[bytes]) -> None:
     lines = ["# Findings", "", _markdown(report.summary()), ""]
     for number, f in enumerate(report.findings, start=1):
-        lines += [f"## {number}. {_markdown(f.a.actor)}: {f.verdict} (probability {f.probability:.2f})", ""]
+        grade = graded(report, f).get("grade")
+        lines += [f"## {number}. {_markdown(f.a.actor)}: {f.verdict}{f', {grade}' if grade else ''} (probability {f.probability:.2f})", ""]
         for side, s in (("a", f.a), ("b", f.b)):
-            lines += [f"**{side}** ({_markdown(_side(s))}; id {_markdown(s.id)})", "", f"> {_markdown(s.text)}", ""]
+            spans = _told(f, side)
+            text = _markdown(s.text, spans if s.claim == s.text else ())
+            lines += [f"**{side}** ({_markdown(_side(s))}; id {_markdown(s.id)})", "", f"> {text}", ""]
+            if s.claim != s.text:
+                lines += [f"Read as: {_markdown(s.claim, spans)}", ""]
             if s.attribution:
                 lines += [f"Reported by {_markdown(_reported(s))}.", ""]
             if s.source or s.url:
                 lines += [f"Source: {_markdown(' '.join(p for p in (s.source, s.url) if p))}", ""]
-        lines += [f"- {_markdown(reason)}" for reason in f.reasons]
+        lines += [f"- {_markdown(str(reason))}" for reason in f.reasons]
         lines += [f"- deciding words of {side}: {_markdown(', '.join(words))}" for side, words in _deciding(f).items()]
         lines.append(f"- innocent reading: {_markdown(f.innocent_reading)}")
         lines += [f"- decided by {side}: {_markdown(text)}" for side, text in zip("ab", f.evidence or (), strict=False)]
@@ -475,13 +524,15 @@ def print_table(report: Report, *, width: int | None = None) -> None:
         for side, s in (("a", f.a), ("b", f.b)):
             about = "\n".join([s.channel, str(s.date or "undated"), *([s.venue] if s.venue else [])])
             claim = Text(s.claim, style="dim" if s.claim != s.text else "")
+            for start, end in _told(f, side):
+                claim.stylize("underline", start, end)
             for start, end in (f.deciding_words or {}).get(side, ()):
                 claim.stylize("bold underline not dim", start, end)
             said = claim if s.claim == s.text else Text.assemble(s.text, "\n= ", claim)
             if s.attribution:
                 said.append(f"\nreported by {_reported(s)}", style="italic")
             table.add_row(Text(about), said, end_section=True)
-        table.add_row(Text("why"), Text("\n".join(f.reasons)))
+        table.add_row(Text("why"), Text("\n".join(map(str, f.reasons))))
         table.add_row(Text("innocent reading"), Text(f.innocent_reading))
         for side, text in zip("ab", f.evidence or (), strict=False):
             table.add_row(Text(f"decided by {side}"), Text(text))

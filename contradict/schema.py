@@ -21,6 +21,7 @@ import numpy.typing as npt
 __all__ = [
     "CHANNELS",
     "CONFLICTS",
+    "EFFECTS",
     "NLI_LABELS",
     "RELATIONS",
     "VERDICTS",
@@ -29,6 +30,8 @@ __all__ = [
     "DateRange",
     "Finding",
     "LabelledPair",
+    "Offsets",
+    "Reason",
     "Review",
     "Scores",
     "Statement",
@@ -43,6 +46,8 @@ the actor about the two. `unrelated`: another question. A plain NLI model knows 
 VERDICTS = ("contradiction", "tension", "change", "compatible", "unrelated", "insufficient")
 CONFLICTS = ("contradiction", "tension", "change")
 """The verdicts that a report lists as findings."""
+EFFECTS = ("gate", "relabel", "note")
+"""What a reason does to a pair that the score flags: holds it back, names its verdict, or only stands beside it."""
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
 
@@ -334,6 +339,35 @@ class Scores:
         return mean
 
 
+Offsets = tuple[tuple[int, int], ...]
+"""Offsets (start, end) in a claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A feature of a pair that speaks for a finding or against it.
+
+    Attributes:
+        name: One of `verdicts.REASONS`, where its meaning is told.
+        effect: What it did to this pair, one of `EFFECTS`.
+        detail: What was seen, in words.
+        spans: Side that it concerns ("a", "b") -> the words in that side's claim; empty where no words of the claim carry it.
+    """
+
+    name: str
+    effect: str
+    detail: str
+    spans: Mapping[str, Offsets] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
+
+    def to_record(self) -> dict[str, Any]:
+        """A JSON-ready record."""
+        spans = {side: [list(span) for span in found] for side, found in self.spans.items()}
+        return {"name": self.name, "effect": self.effect, "detail": self.detail, "spans": spans}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A pair that somebody should look at.
@@ -344,7 +378,7 @@ class Finding:
         similarity: Cosine of the two claims; None where nothing was embedded.
         rule: Name of the pairing rule that made the pair.
         scores: "forward" and "reverse": relation -> probability.
-        reasons: Named features that speak for or against, in words.
+        reasons: Named features that speak for or against, those that changed the verdict first.
         innocent_reading: The strongest reading under which both statements hold, one sentence.
         a: The earlier statement.
         b: The later statement.
@@ -358,11 +392,11 @@ class Finding:
     similarity: float | None
     rule: str
     scores: Mapping[str, Mapping[str, float]]
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     innocent_reading: str
     a: Statement
     b: Statement
-    deciding_words: Mapping[str, tuple[tuple[int, int], ...]] | None = None
+    deciding_words: Mapping[str, Offsets] | None = None
     evidence: tuple[str, str] | None = None
 
     def to_record(self) -> dict[str, Any]:
@@ -374,7 +408,7 @@ class Finding:
             "similarity": self.similarity,
             "rule": self.rule,
             "scores": {direction: dict(values) for direction, values in self.scores.items()},
-            "reasons": list(self.reasons),
+            "reasons": [reason.to_record() for reason in self.reasons],
             "innocent_reading": self.innocent_reading,
             "deciding_words": self.deciding_words and {side: [list(span) for span in spans] for side, spans in self.deciding_words.items()},
             **decided,

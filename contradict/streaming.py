@@ -131,9 +131,10 @@ def score_file(
                     counts[name] += int(figures[name].sum())
                 scores = Scores(figures["relations"], model.labels, figures["truncated"])
                 probability = calibrator.probability(scores.conflict())
-                codes = verdicts.classify(scores, probability, threshold=limit)
+                part = list(islice(source_rows, len(scores)))
+                codes = verdicts.classify([pair for pair, _ in part], scores, probability, threshold=limit)
                 nli = scores.nli.reshape(len(scores), -1)[:, : len(added) - 2]
-                for values, p, code, (_, record) in zip(nli, probability, codes, source_rows, strict=False):
+                for values, p, code, (_, record) in zip(nli, probability, codes, part, strict=True):
                     shown = [*(round(float(v), _DIGITS) for v in (*values, p)), VERDICTS[code]]
                     yield record | dict(zip(added, shown, strict=True))
 

@@ -33,9 +33,9 @@ import numpy as np
 
 from contradict.augmentation import report
 from contradict.backends import DEFAULT_MODEL, label_names, load_model, shipped, token_batches
-from contradict.calibration import FALSE_ALARMS, Calibrator
+from contradict.calibration import Calibrator, calibrate
 from contradict.errors import ConfigError, InputError, ModelError, Problem
-from contradict.evaluation import LABELS, Evaluation, evaluate
+from contradict.evaluation import Evaluation, conflicts, evaluate
 from contradict.schema import RELATIONS, LabelledPair
 from contradict.scoring import score_pairs
 
@@ -675,23 +675,17 @@ def fine_tune(
     publish(recipe, checkpoint, folder)
 
     texts = [(p.premise, p.hypothesis) for p in held]
-    gold = [LABELS[p.label].conflict for p in held]
-    known = np.array([g is not None for g in gold])
-    conflict = np.array([bool(g) for g in gold])
+    gold = conflicts(held)
     load_model.cache_clear()  # a folder of this name may have held other weights
 
     def measured(name: str, calibrator: Calibrator | None) -> tuple[Calibrator, Evaluation]:
         scores = score_pairs(texts, load_model(name), progress=progress)
-        raw = scores.conflict()
         if calibrator is None:
-            calibrator = Calibrator.fit(raw[known], conflict[known])
-            threshold = calibrator.threshold_for(raw[known & ~conflict], FALSE_ALARMS)
-            rule = f"at most {FALSE_ALARMS:.0%} of held-out pairs without conflict flagged"
-            calibrator = replace(calibrator, threshold=threshold, fitted={"on": f"{int(known.sum())} held-out pairs", "rule": rule})
-        result = evaluate(held, scores, calibrator.probability(raw), threshold=calibrator.threshold, resamples=200)
+            calibrator = calibrate(held, scores)
+        result = evaluate(held, scores, calibrator.probability(scores.conflict()), threshold=calibrator.threshold, resamples=200)
         return calibrator, result
 
-    enough = min(int((conflict & known).sum()), int((~conflict & known).sum())) >= _CALIBRATION_PAIRS
+    enough = min(int((gold == 1).sum()), int((gold == 0).sum())) >= _CALIBRATION_PAIRS
     calibrator, after = measured(str(folder), None if enough else Calibrator.load(Path(where) if Path(where).is_dir() else None))
     calibrator.save(folder)
     try:

@@ -18,18 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from attitudes import attitude_pairs
 from rewrites import rewritten_pairs
 
-from contradict import training
+from contradict import calibration, training
 from contradict.backends import load_model
-from contradict.calibration import Calibrator
+from contradict.schema import LabelledPair
 from contradict.scoring import score_pairs
 
 HERE = Path(__file__).parent
-COMPATIBLE_FLAGGED = 0.10
-UNRELATED_FLAGGED = 0.05
+FALSE_ALARMS = {"compatible": 0.10, "unrelated": 0.05}
+"""Largest shares of written dev pairs that the threshold of a published model may flag."""
 
 
 def _targets(task: str, label: str, kind: str) -> tuple[str, ...]:
@@ -264,25 +263,17 @@ def probe(split: str, data: Path) -> dict[str, list[training.Example]]:
 
 
 def calibrate(folder: Path) -> None:
-    """Fit calibration.json of a published model on the written dev groups.
-
-    The threshold is the lowest at which at most `COMPATIBLE_FLAGGED` of the compatible and
-    `UNRELATED_FLAGGED` of the unrelated dev pairs are flagged: false alarms decide, not the F1.
-    """
-    rows = [(g["anchor"]["text"], p["text"], p["label"]) for g in written_groups("dev") for p in g["partners"]]
-    scores = score_pairs([(a, b) for a, b, _ in rows], load_model(str(folder)))
-    labels = np.array([label for _, _, label in rows])
-    conflict = np.isin(labels, ["contradiction", "tension"])
-    fitted = Calibrator.fit(scores.conflict(), conflict)
-    limits = {"compatible": COMPATIBLE_FLAGGED, "unrelated": UNRELATED_FLAGGED}
-    threshold = max(fitted.threshold_for(scores.conflict()[labels == label], share) for label, share in limits.items())
-    flagged = fitted.probability(scores.conflict()) >= threshold
-    kept = {
-        "on": f"{len(rows)} dev pairs of the written groups in models/data/written",
-        "rule": f"at most {COMPATIBLE_FLAGGED:.0%} of compatible and {UNRELATED_FLAGGED:.0%} of unrelated dev pairs flagged",
-        "flagged": {label: round(float(flagged[labels == label].mean()), 4) for label in sorted(set(labels))},
-    }
-    replace(fitted, threshold=threshold, fitted=kept).save(folder)
+    """Fit calibration.json of a published model on the written dev groups."""
+    pairs = [
+        LabelledPair(group["anchor"]["text"], partner["text"], partner["label"], f"{group['id']}:{i}", {"group": group["id"]})
+        for group in written_groups("dev")
+        for i, partner in enumerate(group["partners"])
+    ]
+    model = load_model(str(folder))
+    scores = score_pairs([(p.premise, p.hypothesis) for p in pairs], model)
+    calibrator = calibration.refit(pairs, scores, model, false_alarms=FALSE_ALARMS, group="group").calibrator
+    on = f"{calibrator.fitted['on']}, dev split of the written groups in models/data/written"
+    replace(calibrator, fitted=calibrator.fitted | {"on": on}).save(folder)
 
 
 def main() -> None:

@@ -131,6 +131,29 @@ def test_the_slider_gives_what_rethreshold_gives(opened, report):
     assert severe(driver) == []
 
 
+def test_reasons_are_named_and_their_words_marked_and_held_pairs_wait_behind_their_verdict(opened):
+    said = [
+        ct.Statement("1", "A", "It 🌊 may be built.", channel="private"),
+        ct.Statement("2", "A", "It will be built, if 30 agree.", channel="public"),
+        ct.Statement("3", "A", "It 🌊 may be built!", channel="public"),
+    ]
+    report = made(said, [(0, 1), (0, 2)], [0.9, 0.8])
+    report = report.with_deciding_words({("1", "2"): {"a": ((5, 11),), "b": ()}})
+    driver = opened(report)
+    assert ids(driver) == [("1", "2")]
+    shown = [(e.text, e.get_attribute("title")) for e in driver.find_elements("css selector", ".told")]
+    assert shown == [("may", "hedge"), ("if", "condition")]
+    assert [e.get_attribute("textContent") for e in driver.find_elements("css selector", "mark")] == ["may", " be"]
+    box = driver.find_element("css selector", "#verdicts input[value=compatible]")
+    assert not box.is_selected()
+    box.click()
+    driver.execute_script("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert ids(driver) == [("1", "2"), ("1", "3")]
+    assert "equal wording" in driver.find_elements("css selector", ".why")[1].text
+    assert driver.find_element("css selector", ".why li.gate").text.endswith("held back for this")
+    assert severe(driver) == []
+
+
 def test_filters_keep_what_they_say(opened, report):
     driver = opened(report)
     put(driver, "threshold", FLOOR)

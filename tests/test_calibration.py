@@ -61,7 +61,7 @@ def test_cross_fit_judges_each_pair_by_the_others():
     raw = rng.uniform(0.01, 0.99, 400)
     conflict = rng.random(400) < raw
     fold = np.arange(400) % 4
-    probability, flagged = cross_fit(raw, conflict, fold, false_alarms=0.1)
+    probability, flagged = cross_fit(raw, conflict, fold, limits=[(~conflict, 0.1)])
     for number in range(4):
         held, others = fold == number, fold != number
         fitted = Calibrator.fit(raw[others], conflict[others])
@@ -88,6 +88,12 @@ def test_refit_needs_pairs_of_both_kinds_in_several_groups():
     assert done.calibrator.fitted["on"] == "38 pairs, 19 of them conflicts"
     assert done.before["recall"] == np.mean(scores.conflict()[:38:2] >= 0.5)
     assert done.table().startswith("38 pairs, 19 of them conflicts; 2 of unknown kind left out\n")
+    four = pairs(["contradiction", "neutral", "compatible", "tension"] * 10, str)
+    by_label = refit(four, scores, model, false_alarms={"compatible": 0.2})
+    assert by_label.calibrator.fitted["flagged"]["compatible"] <= 0.2
+    assert by_label.calibrator.fitted["rule"] == "at most 20% of the compatible pairs flagged"
+    with pytest.raises(ConfigError, match="names 'unrelated'; no pair"):
+        refit(pairs(["contradiction", "neutral"] * 20, str), scores, model, false_alarms={"unrelated": 0.1})
     few = ["contradiction"] * 9 + ["neutral"] * 31
     for labels, premise in ((few, str), (["neutral"] * 40, str), (["contradiction", "neutral"] * 20, lambda _: "one")):
         with pytest.raises(InputError, match="too few conflicts"):

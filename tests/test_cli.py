@@ -238,13 +238,23 @@ def test_a_dismissed_finding_does_not_come_back_and_an_edited_text_brings_it_bac
     assert scan() == rest
     assert scan("--show-dismissed") == [first, *rest]
     code, out, err = call(capsys, "review", "list", "--ledger", ledger)
-    assert (code, out) == (0, f"2024-05-01 09:30  compatible     {pair[1]} x {pair[0]}  a quotation\n")
+    key = contradict.schema.pair_key(first["a"]["text"], first["b"]["text"])[:12]
+    assert (code, out) == (0, f"{key}  2024-05-01 09:30  compatible     {pair[1]} x {pair[0]}  a quotation\n")
     assert err == "1 reviews, 1 of them dismissed\n"
     exported = tmp_path / "pairs.jsonl"
     assert call(capsys, "review", "export", "--ledger", ledger, "-o", exported)[0] == 0
     (labelled,) = contradict.read_labelled_pairs(exported)
     assert (labelled.premise, labelled.hypothesis, labelled.label) == (first["b"]["text"], first["a"]["text"], "compatible")
     assert call(capsys, "review", "import", exported, "--ledger", ledger)[2] == f"{ledger}: 0 of 1 reviews were new or changed\n"
+    assert call(capsys, "review", "withdraw", key, "--ledger", ledger)[::2] == (0, f"{ledger}: 1 review withdrawn\n")
+    assert scan() == [first, *rest]
+    assert call(capsys, "review", "import", exported, "--ledger", ledger)[2] == f"{ledger}: 0 of 1 reviews were new or changed\n"
+    assert scan() == [first, *rest]
+    code, _, err = call(capsys, "review", "withdraw", key, "--ledger", ledger)
+    assert (code, "fits no reviews; contradict review list names them" in err) == (1, True)
+    reviews.write_text(json.dumps(review | {"reviewed": "2999-01-01T00:00:00Z"}) + "\n")
+    call(capsys, "review", "import", reviews, "--ledger", ledger)
+    assert scan() == rest
     given.write_text(
         given.read_text().replace(
             json.dumps(first["a"]["text"], ensure_ascii=False)[:-2], json.dumps(first["a"]["text"], ensure_ascii=False)[:-2] + " !"
@@ -274,6 +284,13 @@ def test_calibrate_writes_what_other_commands_take(capsys, tmp_path):
     assert f"flagged from {record['threshold']:g} on" in out
     (specificity,) = [float(line.split()[1]) for line in out.splitlines() if line.startswith("specificity_conflict ")]
     assert specificity >= 0.9
+    limits = ("--false-alarms", "neutral=0.25", "--false-alarms", "entailment=0.25")
+    code, _, _ = call(capsys, "calibrate", pairs, "-o", tmp_path / "by_label.json", "--device", "cpu", *limits)
+    assert code == 0
+    flagged = json.loads((tmp_path / "by_label.json").read_text())["fitted"]["flagged"]
+    assert max(flagged["neutral"], flagged["entailment"]) <= 0.25
+    code, _, err = call(capsys, "calibrate", pairs, "-o", path, *limits, "--false-alarms", "0.1")
+    assert (code, "expected one SHARE, or LABEL=SHARE" in err) == (2, True)
     few = tmp_path / "few.jsonl"
     few.write_text("".join(pairs.read_text().splitlines(keepends=True)[:4]))
     code, _, err = call(capsys, "calibrate", few, "-o", tmp_path / "few.json", "--device", "cpu")

@@ -116,7 +116,7 @@ def test_a_text_too_long_for_the_model_is_decided_by_its_sentences(tmp_path):
     assert report.counts["truncated_pairs"] == 0
     (finding,) = report.findings
     assert finding.evidence == ("The dam will be built.", "The dam will never be built.")
-    assert any(r.startswith("sentences") for r in finding.reasons)
+    assert any(r.name == "sentences" for r in finding.reasons)
     for suffix in (".md", ".jsonl", ".csv"):
         report.write(tmp_path / f"out{suffix}")
         assert "The dam will be built." in (tmp_path / f"out{suffix}").read_text().replace(filler, "")
@@ -129,7 +129,7 @@ def test_a_sentence_too_long_for_the_model_is_cut_and_said_so():
     ]
     report = ct.scan(rows, device="cpu", min_similarity=-1, threshold=0.0)
     assert report.counts["truncated_pairs"] == 1
-    assert any(r.startswith("truncated") for r in report.findings[0].reasons)
+    assert any(r.name == "truncated" for r in report.findings[0].reasons)
     assert "longer than the model reads" in report.summary()
     assert report.truncated_ids() == [("1", "2")]
 

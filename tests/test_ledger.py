@@ -56,6 +56,20 @@ def test_reviews_survive_the_ledger_and_the_file(reviews):
         assert [(p.premise, p.hypothesis, p.label) for p in read_labelled_pairs(path)] == [(r.a, r.b, r.label) for r in kept.values()]
 
 
+def test_a_key_that_several_reviews_share_withdraws_none(tmp_path):
+    when = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        ledger.add_reviews(Review(f"text {i}", "b", "compatible", when) for i in range(40))
+        keys = list(ledger.reviews())
+        shared = next(k[0] for k in keys if sum(other[0] == k[0] for other in keys) > 1)
+        for given_ in ([keys[0], shared], [keys[0], "z"], [""]):
+            with pytest.raises(InputError, match="contradict review list names them"):
+                ledger.withdraw_reviews(given_)
+        assert list(ledger.reviews()) == keys
+        assert ledger.withdraw_reviews([keys[0], keys[0][:40], keys[1]]) == 2
+        assert list(ledger.reviews()) == keys[2:]
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(CLASHING, min_size=2, max_size=4))
 def test_the_order_of_imports_does_not_matter(reviews):

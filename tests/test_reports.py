@@ -12,6 +12,7 @@ import pytest
 import contradict as ct
 from contradict.errors import ConfigError, InputError
 from contradict.reports import atomic_path, print_table
+from contradict.schema import Reason
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,60 @@ def test_a_broken_write_leaves_the_old_file_and_no_other(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_pairs_held_back_are_counted_and_shown_when_asked_for(tmp_path):
+    rows = [
+        ct.Statement("1", "A", "We don't pay for the dam.", channel="public"),
+        ct.Statement("2", "A", "We dont pay for the dam", channel="private"),
+        ct.Statement("3", "A", "We pay for the whole dam.", channel="private"),
+    ]
+    scan = ct.scan(rows, device="cpu", min_similarity=-1, threshold=0.0)
+    assert scan.held == {"equal_wording": 1}
+    assert "1 flagged pair held back (equal_wording 1)." in scan.summary()
+    assert {(f.a.id, f.b.id) for f in scan.findings} == {("1", "3"), ("2", "3")}
+    everything = replace(scan, config=replace(scan.config, show_held=True)).rethreshold(0.0)
+    assert everything.findings[:2] == scan.findings
+    held = everything.findings[2]
+    assert (held.verdict, held.reasons[0].name, held.reasons[0].effect) == ("compatible", "equal_wording", "gate")
+    assert everything.summary() == scan.summary()
+
+
+def test_the_words_of_reasons_are_marked(report, tmp_path, capsys):
+    said = {
+        "a": ct.Statement("1", "A", "It may *never* be built.", channel="private"),
+        "b": ct.Statement("2", "A", "It will.", proposition="The dam will be built.", channel="public"),
+    }
+    told = (Reason("hedge", "note", "only a is hedged (may)", {"a": ((3, 6),)}), Reason("negation", "note", "only a", {"a": ((8, 13),)}))
+    marked = replace(report, findings=(replace(report.findings[0], **said, reasons=told),))
+    marked.write(tmp_path / "f.md")
+    text = (tmp_path / "f.md").read_text()
+    assert "> It **may** \\***never**\\* be built." in text
+    assert "Read as: The dam will be built." in text
+    marked.write(tmp_path / "f.jsonl")
+    assert json.loads((tmp_path / "f.jsonl").read_text())["reasons"][0] == {
+        "name": "hedge", "effect": "note", "detail": "only a is hedged (may)", "spans": {"a": [[3, 6]]},
+    }  # fmt: skip
+    marked.write(tmp_path / "f.csv")
+    with (tmp_path / "f.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["reasons"] == "hedge: only a is hedged (may); negation: only a"
+    print_table(marked, width=110)
+    assert "hedge: only a is hedged (may)" in capsys.readouterr().out
+
+
+def test_grades_of_another_vocabulary_stand_behind_the_verdict(report, tmp_path):
+    other = replace(report, config=replace(report.config, vocabulary="flip-o-meter"))
+    for suffix in (".jsonl", ".csv", ".parquet", ".md", ".html"):
+        other.write(tmp_path / f"f{suffix}")
+    records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    grades = [record["grade"] for record in records]
+    assert {"Full Flop", "Half Flip"} & set(grades)
+    assert list(records[0])[:3] == ["verdict", "grade", "probability"]
+    assert [row["grade"] for row in pq.read_table(tmp_path / "f.parquet").to_pylist()] == grades
+    assert all(f", {grade} (probability" in (tmp_path / "f.md").read_text() for grade in grades if grade)
+    assert all(grade in (tmp_path / "f.html").read_text() for grade in grades if grade)
+    with pytest.raises(ConfigError, match="vocabulary is 'stars'; expected one of flip-o-meter"):
+        replace(report.config, vocabulary="stars")
+
+
 HOSTILE = "| <script>alert(1)</script> **bold** [link](x)\n# head\n\n=1+1 “quote” \u202eRTL"
 
 
@@ -109,5 +164,5 @@ def test_table_shows_both_texts_reporters_dates_and_verdict(report, capsys, widt
 
 
 def test_a_report_never_speaks_of_lies(report):
-    own = [report.summary(), *(f.verdict for f in report.findings), *(r for f in report.rethreshold(0.0).findings for r in f.reasons)]
+    own = [report.summary(), *(f.verdict for f in report.findings), *(str(r) for f in report.rethreshold(0.0).findings for r in f.reasons)]
     assert not re.search(r"\b(?:lie[sd]?|lying|liars?)\b", " ".join(own), re.IGNORECASE)

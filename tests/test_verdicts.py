@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from contradict.schema import RELATIONS, VERDICTS, CandidatePairs, DateRange, Scores, Statement
-from contradict.verdicts import classify, innocent_reading, judge, reasons
+from contradict.schema import RELATIONS, VERDICTS, CandidatePairs, DateRange, Finding, Scores, Statement
+from contradict.verdicts import REASONS, classify, flip_o_meter, gate, innocent_reading, judge, reasons
+from tests.conftest import ROOT
 
 
 def scores_of(*rows, truncated=()):
@@ -20,20 +25,30 @@ def names(codes):
     return [VERDICTS[c] for c in codes]
 
 
+TEXTS = [("The dam will be built.", f"The dam will be built in {year}.") for year in range(2030, 2040)]
+
+
 def test_relations_become_verdicts():
     scores = scores_of(ENTAILS, NEUTRAL, CONTRADICTS, TENSE, UNRELATED)
     probability = np.array([0.1, 0.1, 0.9, 0.9, 0.1])
-    assert names(classify(scores, probability, threshold=0.5)) == ["compatible", "compatible", "contradiction", "tension", "unrelated"]
+    codes = classify(TEXTS[:5], scores, probability, threshold=0.5)
+    assert names(codes) == ["compatible", "compatible", "contradiction", "tension", "unrelated"]
 
 
 def test_threshold_is_inclusive_and_decides_alone():
     scores = scores_of(CONTRADICTS, CONTRADICTS)
-    assert names(classify(scores, np.array([0.5, 0.49]), threshold=0.5)) == ["contradiction", "compatible"]
+    assert names(classify(TEXTS[:2], scores, np.array([0.5, 0.49]), threshold=0.5)) == ["contradiction", "compatible"]
 
 
 def test_a_pair_that_was_cut_is_not_called_compatible():
     scores = scores_of(NEUTRAL, CONTRADICTS, truncated=(0, 1))
-    assert names(classify(scores, np.array([0.1, 0.9]), threshold=0.5)) == ["insufficient", "contradiction"]
+    assert names(classify(TEXTS[:2], scores, np.array([0.1, 0.9]), threshold=0.5)) == ["insufficient", "contradiction"]
+
+
+def test_a_gate_holds_back_what_the_score_flags():
+    texts = [("We don't pay for it.", "we dont pay for it"), ("No.", "We will pay for it."), ("We pay for it.", "We do not pay for it.")]
+    found = classify(texts, scores_of(CONTRADICTS, TENSE, TENSE), np.array([0.9, 0.9, 0.9]), threshold=0.5)
+    assert names(found) == ["compatible", "insufficient", "tension"]
 
 
 def pair_of(a, b):
@@ -66,51 +81,89 @@ def test_scraps_are_insufficient():
     assert names(codes) == ["insufficient"]
 
 
-def why(a, b, relations=None, **options):
-    given = {"verdict": "contradiction", "truncated": False, "calibrated": True} | options
-    both = np.repeat(CONTRADICTS[None].astype(np.float32), 2, axis=0) if relations is None else relations
-    return {r.partition(": ")[0]: r for r in reasons(a, b, both, **given)}
-
-
 PLAIN = say("The dam will be built next year.", "2020")
+ROWS = [json.loads(line) for line in (ROOT / "benchmarks" / "behaviour" / "reasons.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def statement(id_, record):
+    given = dict(record)
+    date = given.pop("date", None)
+    told = tuple(given.pop("attribution", ()))
+    return Statement(id_, "Ada Orlan", date=DateRange.parse(date) if date else None, attribution=told, **given)
+
+
+def found(row):
+    """Both statements of a row and the reasons they are given, by name."""
+    a, b = statement("a", row["a"]), statement("b", row["b"])
+    shown = {"entailment": ENTAILS, "neutral": NEUTRAL, "contradiction": CONTRADICTS, "tension": TENSE, None: np.full(5, np.nan)}
+    relations = np.stack([shown[name] for name in row.get("relations", ["contradiction"] * 2)]).astype(np.float32)
+    given = {"verdict": "contradiction", "truncated": False, "calibrated": True, "sentences": False}
+    told = reasons(a, b, relations, **{name: row.get(name, value) for name, value in given.items()})
+    return a, b, {reason.name: reason for reason in told}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['reason']}-{row['holds']}")
+def test_each_reason_holds_where_it_should_and_names_its_words(row):
+    a, b, told = found(row)
+    assert (row["reason"] in told) is row["holds"]
+    for reason in told.values():
+        assert reason.effect in ("note", REASONS[reason.name].effect)
+        for side, spans in reason.spans.items():
+            claim = {"a": a, "b": b}[side].claim
+            assert all(0 <= start < end <= len(claim) for start, end in spans)
+    if "words" in row:
+        spans = told[row["reason"]].spans
+        assert {side: [{"a": a, "b": b}[side].claim[slice(*span)] for span in offsets] for side, offsets in spans.items()} == row["words"]
+
+
+def test_every_reason_has_positive_and_negative_rows_and_comes_in_the_order_of_the_table():
+    for held in (True, False):
+        assert {row["reason"] for row in ROWS if row["holds"] is held} == set(REASONS)
+    for row in ROWS:
+        names = list(found(row)[2])
+        assert names == sorted(names, key=list(REASONS).index)
+
+
+@pytest.mark.parametrize("name", ["condition", "hedge", "negation", "modality", "quantifier", "others_view", "numbers", "units", "times"])
+def test_reasons_of_wording_hold_for_some_behaviour_pairs_and_not_for_others(name):
+    lines = (ROOT / "benchmarks" / "behaviour" / "behaviour.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [{"a": {"text": r["premise"]}, "b": {"text": r["hypothesis"]}} for r in map(json.loads, lines)]
+    held = [name in found(row)[2] for row in rows]
+    assert 0 < sum(held) < len(held)
+
+
+def test_effects_are_what_changed_the_verdict():
+    held = found({"a": {"text": "We don't pay for it."}, "b": {"text": "We dont pay for it"}})[2]
+    assert held["equal_wording"].effect == "gate"
+    dates = {"a": {"text": "We pay for it.", "date": "2019"}, "b": {"text": "We will not pay.", "date": "2021"}}
+    assert found(dates | {"verdict": "change"})[2]["dates_apart"].effect == "relabel"
+    assert found(dates)[2]["dates_apart"].effect == "note"
 
 
 @pytest.mark.parametrize(
-    ("name", "other", "without"),
+    ("verdict", "first", "second", "relation", "grade"),
     [
-        ("channels", say("It will be built.", "2020", channel="public"), say("It will be built.", "2020", channel="private")),
-        ("condition", say("It will be built if parliament agrees."), say("It will be built as planned.")),
-        ("hedge", say("It may be built one day."), say("It will be built in time.")),
-        ("modality", say("It must be built."), say("It is being built.")),
-        ("quantifier", say("Only half of it will be built."), say("It will be built.")),
-        ("others_view", say("Critics say it will never be built."), say("We say it will never be built.")),
-        ("negation", say("It will never be built."), say("It will always be wanted.")),
-        ("reported", say("It will be built.", attribution=("The Courier", "two aides")), say("It will be built.")),
-        ("date_unknown", say("It will be built."), say("It will be built.", "2020")),
-        ("dates_apart", say("It will be built.", "2022"), say("It will be built.", "2020-05")),
-        ("dates_overlap", say("It will be built.", "2020-05"), say("It will be built.", "2022")),
-        ("channel_unknown", say("It will be built."), say("It will be built.", channel="private")),
+        ("change", "2020", "2022", "contradiction", "Full Flop"),
+        ("change", "2020", "2022", "tension", "Half Flip"),
+        ("contradiction", "2020-01", "2020-02", "contradiction", "Full Flop"),
+        ("tension", "2020-01", "2020-02", "tension", "Half Flip"),
+        ("contradiction", "2020", "2020-02", "contradiction", None),
+        ("tension", None, "2020-02", "tension", None),
+        ("compatible", "2020", "2020", "neutral", "No Flip"),
+        ("insufficient", "2020", "2022", "neutral", None),
     ],
 )
-def test_each_reason_is_named_where_it_holds_and_only_there(name, other, without):
-    from dataclasses import replace
-
-    first = replace(PLAIN, channel="private") if name.startswith("channel") else PLAIN
-    assert name in why(first, other)
-    assert name not in why(first, without)
+def test_the_flip_o_meter_grades_conflicts_between_two_times_only(verdict, first, second, relation, grade):
+    scores = {direction: {relation: 0.9} for direction in ("forward", "reverse")}
+    a, b = say("We will pay for it.", first), say("We will not pay for it.", second)
+    assert flip_o_meter(Finding(verdict, 0.9, None, "r", scores, (), "", a, b)) == grade
 
 
-def test_numbers_are_told_when_they_differ():
-    assert why(say("It costs 40 million."), say("It costs 55 million."))["numbers"] == "numbers: 40 against 55"
-    assert "numbers" not in why(say("It costs 40 million."), say("It costs 40 million euros."))
-    assert "numbers" not in why(say("It costs 40 million."), say("It costs a lot."))
-
-
-def test_directions_truncation_and_calibration_are_told():
-    lopsided = np.stack([CONTRADICTS, NEUTRAL]).astype(np.float32)
-    found = why(PLAIN, PLAIN, lopsided, truncated=True, calibrated=False)
-    assert {"directions_disagree", "truncated", "uncalibrated"} <= set(found)
-    assert not {"directions_disagree", "truncated", "uncalibrated"} & set(why(PLAIN, PLAIN))
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_a_gate_does_not_depend_on_the_order_of_the_pair(a, b):
+    one, other = gate(a, b), gate(b, a)
+    assert (one and one.name) == (other and other.name)
+    assert gate(a, a) is not None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@
   const LINKS = 150; // conflicts drawn in one timeline
   const LONG = 1200; // characters from which a text scrolls inside its card
   const CONFLICTS = ["contradiction", "tension", "change"];
-  const SIGN = { contradiction: "≠", tension: "~", change: "→" };
+  const HELD = ["compatible", "insufficient"]; // flagged by the score, held back by a gate
+  const SIGN = { contradiction: "≠", tension: "~", change: "→", compatible: "=", insufficient: "?" };
+  const EFFECT = { gate: ": held back for this", relabel: ": this names the verdict" };
   const SVG = "http://www.w3.org/2000/svg";
   const $ = (id) => document.getElementById(id);
 
@@ -165,16 +167,14 @@
     const id = `f${f.number}`;
     const head = el("header", {},
       el("h3", { id: `${id}-head` }, el("span", { class: "number" }, `${place + 1}.`), el("bdi", {}, f.a.actor)),
-      verdictMark(f), el("span", { class: "probability" }, `probability ${decimals(f.probability)}`));
+      verdictMark(f), f.grade ? el("span", { class: "grade" }, f.grade) : null, el("span", { class: "probability" }, `probability ${decimals(f.probability)}`));
     const why = el("ul", { class: "why", "aria-label": "Reasons" });
-    for (const reason of f.reasons) {
-      const cut = reason.indexOf(": ");
-      why.append(cut < 0 ? el("li", {}, reason) : el("li", {}, el("span", { class: "name" }, reason.slice(0, cut).replaceAll("_", " ")), reason.slice(cut + 2)));
-    }
+    for (const reason of f.reasons)
+      why.append(el("li", { class: reason.effect }, el("span", { class: "name" }, spoken(reason.name)), reason.detail, EFFECT[reason.effect] || null));
     const long = Math.max(f.a.text.length, f.b.text.length) > LONG;
     const node = el("article", { class: long ? "card whole-page" : "card", id, tabindex: "-1", "aria-labelledby": `${id}-head` },
       head,
-      el("div", { class: "sides" }, side(f.a, "a", f.deciding_words), side(f.b, "b", f.deciding_words)),
+      el("div", { class: "sides" }, side(f.a, "a", f), side(f.b, "b", f)),
       el("p", { class: "innocent" }, el("span", { class: "name" }, "innocent reading"), f.innocent_reading),
       why, figures(f));
     node.append(reviewForm(f, node));
@@ -187,23 +187,27 @@
     return el("span", { class: `verdict ${verdict}` }, el("span", { class: "sign", "aria-hidden": "true" }, SIGN[verdict]), verdict);
   }
 
-  /* A text whose deciding words are marked; offsets count code points, as Python does. */
-  function marked(text, spans) {
-    if (!spans || !spans.length) return [text];
+  const spoken = (name) => name.replaceAll("_", " ");
+
+  /* A claim whose deciding words are marked and whose words that carry reasons are underlined, with the names of these as
+     their title. Offsets count code points, as Python does; where spans overlap, a piece carries all of them. */
+  function marked(text, name, f) {
+    const deciding = (f.deciding_words && f.deciding_words[name]) || [];
+    const carried = f.reasons.flatMap((reason) => (reason.spans[name] || []).map((span) => [...span, spoken(reason.name)]));
+    if (!deciding.length && !carried.length) return [text];
     const points = Array.from(text);
-    const out = [];
-    let last = 0;
-    for (const [start, end] of spans) {
-      out.push(points.slice(last, start).join(""), el("mark", {}, points.slice(start, end).join("")));
-      last = end;
-    }
-    out.push(points.slice(last).join(""));
-    return out;
+    const cuts = [...new Set([0, points.length, ...[...deciding, ...carried].flatMap(([start, end]) => [start, end])])].sort((x, y) => x - y);
+    return cuts.slice(0, -1).map((start, i) => {
+      const holds = ([from, to]) => from <= start && start < to;
+      const names = [...new Set(carried.filter(holds).map((span) => span[2]))].join(", ");
+      const piece = points.slice(start, cuts[i + 1]).join("");
+      const told = names ? el("span", { class: "told", title: names }, piece) : piece;
+      return deciding.some(holds) ? el("mark", {}, told) : told;
+    });
   }
 
-  function side(s, name, deciding) {
-    const spans = deciding && deciding[name];
-    const quote = el("blockquote", { dir: "auto" }, ...(s.claim ? [s.text] : marked(s.text, spans)));
+  function side(s, name, f) {
+    const quote = el("blockquote", { dir: "auto" }, ...(s.claim ? [s.text] : marked(s.text, name, f)));
     if (s.text.length > LONG) {
       quote.className = "long";
       quote.tabIndex = 0;
@@ -211,7 +215,7 @@
     const about = el("p", { class: "about" }, el("span", { class: "letter" }, name), el("span", { class: "channel" }, s.channel === "unknown" ? "channel unknown" : `in ${s.channel}`), ` · ${when(s)}`);
     if (s.venue) about.append(" · ", el("bdi", {}, s.venue));
     const node = el("div", { class: `side ${s.channel}` }, about, quote);
-    if (s.claim) node.append(el("p", { class: "small" }, "read as: ", el("bdi", {}, ...marked(s.claim, spans))));
+    if (s.claim) node.append(el("p", { class: "small" }, "read as: ", el("bdi", {}, ...marked(s.claim, name, f))));
     if (s.sentence && s.sentence !== s.text) node.append(el("p", { class: "small" }, "as printed: ", el("bdi", {}, s.sentence)));
     if (s.attribution) node.append(el("p", { class: "small" }, "reported by ", el("bdi", {}, s.attribution.join(" ← "))));
     if (s.source || s.url) node.append(el("p", { class: "small" }, "source: ", s.source ? el("bdi", {}, s.source) : null, s.source && s.url ? " · " : null, s.url ? address(s.url) : null));
@@ -249,7 +253,7 @@
     label.addEventListener("change", () => say(label.value));
     note.addEventListener("change", () => say(label.value));
     const unlabelled = (review) =>
-      !review ? "" : f.review && f.review.label ? "Taken back on this page; the ledger keeps its label until you give another."
+      !review ? "" : f.review && f.review.label ? "Taken back on this page; the ledger keeps its label until you give another or contradict review withdraw takes it back."
         : review.note ? "The note is kept; confirm, dismiss or label the pair to export it." : "";
     function refresh() {
       const review = reviewOf(f);
@@ -284,7 +288,7 @@
 
   function drawTimelines() {
     const by = new Map();
-    for (const f of shown) {
+    for (const f of shown.filter((f) => CONFLICTS.includes(verdictOf(f)))) {
       if (!by.has(f.a.actor)) by.set(f.a.actor, []);
       by.get(f.a.actor).push(f);
     }
@@ -416,8 +420,8 @@
   function start() {
     for (const actor of [...new Set(findings.flatMap((f) => [f.a.actor, f.b.actor]))].sort((x, y) => x.localeCompare(y))) $("actor").append(el("option", { value: actor }, actor));
     for (const channels of [...new Set(findings.map((f) => f.channels))].sort()) $("channels").append(el("option", { value: channels }, channels));
-    for (const verdict of CONFLICTS) {
-      const box = el("input", { type: "checkbox", value: verdict, checked: true });
+    for (const verdict of [...CONFLICTS, ...HELD.filter((v) => findings.some((f) => f.verdict === v))]) {
+      const box = el("input", { type: "checkbox", value: verdict, checked: CONFLICTS.includes(verdict) });
       $("verdicts").append(el("label", { class: "check" }, box, el("span", { class: `verdict ${verdict}` }, el("span", { class: "sign", "aria-hidden": "true" }, SIGN[verdict]), verdict)));
     }
     const slider = $("threshold");
