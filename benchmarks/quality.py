@@ -29,7 +29,7 @@ from contradict.schema import LabelledPair
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "models"))
-from train import minimal_pair_rows, written_groups  # noqa: E402
+from train import minimal_pair_rows, real_statements, same_actor_pairs, written_groups  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "quality.json"
 _FALSE_ALARM_PAIRS = 20_000
@@ -125,23 +125,11 @@ def _pair_accuracy(pairs: list[LabelledPair], conflict: np.ndarray[Any, Any]) ->
 def _false_alarms(data: Path, model: Any, calibrator: ct.Calibrator) -> dict[str, float]:
     """Flagged pairs among random same-actor statements, nearly all of which are on other questions.
 
-    Pairs are statements of one actor from different days, drawn without replacement; the few true
-    conflicts among them count as false alarms, so the rate is an upper bound.
+    Pairs are statements of one actor from different days, drawn without replacement, of actors whose statements nothing
+    in this project was fitted to; the few true conflicts among them count as false alarms, so the rate is an
+    upper bound.
     """
-    import pyarrow.parquet as pq
-
-    rows = pq.read_table(data / "statements.parquet").to_pylist()
-    by_actor: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["actor"] and 40 <= len(row["text"]) <= 400:
-            by_actor.setdefault(row["actor"], []).append(row)
-    rng = random.Random(7)
-    actors = sorted(a for a, said in by_actor.items() if len({s["date"] for s in said}) > 1)
-    texts: dict[tuple[str, str], None] = {}
-    while len(texts) < _FALSE_ALARM_PAIRS:
-        a, b = rng.sample(by_actor[rng.choice(actors)], 2)
-        if a["date"] != b["date"] and (b["text"], a["text"]) not in texts and a["text"] != b["text"]:
-            texts[a["text"], b["text"]] = None
+    texts = same_actor_pairs(real_statements(data, "test"), _FALSE_ALARM_PAIRS, random.Random(7))
     probability = calibrator.probability(ct.score_pairs(texts, model).conflict())
     flagged = int((probability >= calibrator.threshold).sum())
     n, z = len(texts), 1.96

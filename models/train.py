@@ -8,6 +8,7 @@ Hugging Face folder to models/NAME, calibrates them and keeps the curve in bench
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import shutil
@@ -126,6 +127,57 @@ def random_pairs(texts: list[tuple[str, str]], count: int, rng: random.Random) -
     return out
 
 
+def split_of_actor(actor: str) -> str:
+    """Which split the real statements of an actor belong to: half train, a quarter dev, a quarter test, by a hash of the name."""
+    return ("train", "dev", "train", "test")[zlib.crc32(actor.encode()) % 4]
+
+
+def statement_id(text: str) -> str:
+    """By what models/data/statements.jsonl names a statement whose text is not ours to ship."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def real_statements(data: Path, split: str) -> dict[str, list[dict[str, Any]]]:
+    """Statements of 40 to 400 characters by actor, for the actors of a split who spoke on more than one day."""
+    import pyarrow.parquet as pq
+
+    by_actor: dict[str, list[dict[str, Any]]] = {}
+    for row in pq.read_table(data / "statements.parquet").to_pylist():
+        if row["actor"] and 40 <= len(row["text"]) <= 400 and split_of_actor(row["actor"]) == split:
+            by_actor.setdefault(row["actor"], []).append(row)
+    return {actor: said for actor, said in sorted(by_actor.items()) if len({s["date"] for s in said}) > 1}
+
+
+def same_actor_pairs(by_actor: dict[str, list[dict[str, Any]]], count: int, rng: random.Random) -> list[tuple[str, str]]:
+    """Different pairs of statements that one actor made on two days, an actor as likely as the next."""
+    actors = list(by_actor)
+    pairs: dict[tuple[str, str], None] = {}
+    while len(pairs) < count:
+        a, b = rng.sample(by_actor[rng.choice(actors)], 2)
+        if a["date"] != b["date"] and (b["text"], a["text"]) not in pairs and a["text"] != b["text"]:
+            pairs[a["text"], b["text"]] = None
+    return list(pairs)
+
+
+def statement_pairs(data: Path, rng: random.Random) -> dict[str, list[training.Example]]:
+    """Pairs of real statements of the training actors.
+
+    `same_actor` are pairs drawn blindly: hardly one in two hundred is a conflict, so they teach "no conflict".
+    `judged` are pairs that an earlier model flagged or that are on one question, labelled by hand.
+    """
+    trained = real_statements(data, "train")
+    text = {statement_id(s["text"]): s["text"] for said in trained.values() for s in said}
+    judged = []
+    for line in (HERE / "data" / "statements.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if row["a"] in text and row["b"] in text:
+            symmetric = row["label"] != "entailment"
+            judged.append(training.Example(text[row["a"]], text[row["b"]], training.ALLOWED[row["label"]], symmetric=symmetric))
+    blind = ("entailment", "neutral", "unrelated")
+    drawn = same_actor_pairs(trained, 40_000, rng)
+    return {"same_actor": [training.Example(a, b, blind, symmetric=True) for a, b in drawn], "judged": judged}
+
+
 def load_sources(data: Path, seed: int, split: str = "train") -> dict[str, list[training.Example]]:
     """All training sources by name: open third-party corpora and the project-written data."""
     import pyarrow.parquet as pq
@@ -155,6 +207,8 @@ def load_sources(data: Path, seed: int, split: str = "train") -> dict[str, list[
     sources["attitudes"] = attitude_pairs(20_000, seed)
     sentences = [text for group in written_groups(split) for text in _texts(group)]
     sentences += [premise for premise, _, _ in nli if len(premise) < 200]
+    if split == "train":
+        sources |= statement_pairs(data, rng)
     return sources | rewritten_pairs(nli, list(dict.fromkeys(sentences)), seed)
 
 

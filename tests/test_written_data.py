@@ -68,3 +68,11 @@ def test_the_behaviour_suite_shares_no_statement_with_what_is_trained_on():
     written = {t["text"] for path in GROUPS for g in read(path) for t in (g["anchor"], *g["partners"])}
     written |= {r[side] for path in MINIMAL for r in read(path) for side in ("premise", "hypothesis")}
     assert not suite & written
+
+
+def test_labels_of_real_statements_name_no_text():
+    rows = read(FOLDER.parent / "statements.jsonl")
+    assert {key for r in rows for key in r} == {"a", "b", "label"}
+    assert all(re.fullmatch(r"[0-9a-f]{16}", r[side]) for r in rows for side in ("a", "b"))
+    assert {r["label"] for r in rows} <= ALLOWED.keys()
+    assert max(Counter(frozenset((r["a"], r["b"])) for r in rows).values()) == 1
