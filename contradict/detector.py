@@ -29,11 +29,12 @@ from contradict.reports import Report
 from contradict.schema import Article, DateRange, Review, Scores, Statement
 from contradict.scoring import DIRECTIONS, score_pairs
 
-__all__ = ["MANY_PAIRS", "Config", "Detector", "scan"]
+__all__ = ["MANY_PAIRS", "NEAR", "Config", "Detector", "scan"]
 
 MANY_PAIRS = 2000
 """Scored pairs from which a scan spares second directions that cannot matter; with fewer it would be no faster to speak of."""
-_NEAR = 0.05  # below the threshold: pairs that come so near keep both directions, so that the threshold can move that far down
+NEAR = 0.05
+"""Probability below the threshold within which pairs keep both directions all the same, so that the threshold can move down."""
 
 _log = logging.getLogger(__name__)
 
@@ -232,7 +233,7 @@ class Detector:
             if config.direction == "auto":
                 config = dataclasses.replace(config, direction="needed" if len(pairs) > MANY_PAIRS else "both")
             if config.direction == "needed":
-                floor = max(0.0, threshold - _NEAR)
+                floor = max(0.0, threshold - NEAR)
             options: dict[str, Any] = {"direction": config.direction, "level": calibrator.level(floor)}
             options |= {"batch_tokens": config.batch_tokens, "progress": progress}
             texts = [(statements[i].claim, statements[j].claim) for i, j in pairs]

@@ -21,7 +21,7 @@ TOLERANCE = {
     ("onnx", "float32"): 2e-5,
     ("openvino", "float32"): 2e-5,
     ("openvino", "bfloat16"): 0.06,
-    ("openvino", "int8"): 0.1,
+    ("openvino", "int8"): 0.06,
 }
 """What a probability may change by with the batch a pair is in. ONNX Runtime's int8 has no bound: its scale is that of the batch."""
 
