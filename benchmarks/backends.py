@@ -24,7 +24,7 @@ from quality import SETS
 from train import real_statements, same_actor_pairs
 
 import contradict as ct
-from contradict.backends import keeps_accuracy
+from contradict.backends import keeps_accuracy, locate
 from contradict.detector import NEAR
 from contradict.evaluation import conflicts
 from contradict.schema import NLI_LABELS, Scores
@@ -34,6 +34,7 @@ from contradict.throughput import ways
 RESULTS = Path(__file__).parent / "results" / "backends.json"
 _REFERENCE = "torch-float32"
 _LABELLED = ("written_test", "privpub_open")
+_STATEMENT_PAIRS = 5000
 _COUNTED = "written_test"  # the labelled set that is large enough for recall to count
 
 Pairs = list[tuple[str, str]]
@@ -90,16 +91,18 @@ def main() -> None:
     parser.add_argument("--model", help="folder or name of shipped weights (default: the shipped model)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--scorer", action="append", metavar="BACKEND-DTYPE", help="repeatable (default: all that are installed)")
-    parser.add_argument("--pairs", type=int, default=5000, help="pairs of statements (default: 5000)")
+    parser.add_argument("--pairs", type=int, help="at most so many pairs of a set, for a first look (default: all; 5000 of statements)")
     parser.add_argument("--publish", action="store_true", help="write the costs beside the weights, where auto reads them")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     args = parser.parse_args()
-    rows = pq.read_table(args.data / "pairs" / "dev.parquet", filters=[("source", "=", "mnli_dev_matched")]).to_pylist()
+    if args.publish and (args.pairs or not Path(locate(args.model)).is_dir()):
+        parser.error("--publish needs all pairs, and a model folder to write into")
+    rows = pq.read_table(args.data / "pairs" / "dev.parquet", filters=[("source", "=", "mnli_dev_matched")]).to_pylist()[: args.pairs]
     standard = [(r["premise"], r["hypothesis"]) for r in rows]
     gold = np.array([NLI_LABELS.index(r["label"]) for r in rows])
-    labelled = {s.name: s.load(args.data) for s in SETS if s.name in _LABELLED}
+    labelled = {s.name: s.load(args.data)[: args.pairs] for s in SETS if s.name in _LABELLED}
     sets: dict[str, Pairs] = {name: [(p.premise, p.hypothesis) for p in pairs] for name, pairs in labelled.items()}
-    sets["statements"] = statement_pairs(args.data, args.pairs)
+    sets["statements"] = statement_pairs(args.data, args.pairs or _STATEMENT_PAIRS)
     conflict = conflicts(labelled[_COUNTED]) == 1
     found: dict[str, dict[str, Any]] = {}
     exact: Scores | None = None
@@ -146,10 +149,8 @@ def main() -> None:
     }
     args.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if args.publish:
-        if model.folder is None:
-            parser.error("--publish needs a model folder")
         published = {"against": _REFERENCE, "model_sha256": model.fingerprint, "ways": {way: f["costs"] for way, f in found.items()}}
-        (model.folder / "backends.json").write_text(json.dumps(published, indent=1) + "\n", encoding="utf-8")
+        (Path(locate(args.model)) / "backends.json").write_text(json.dumps(published, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from contradict.backends import locate
 from contradict.throughput import make_pairs
 
 RESULTS = Path(__file__).parent / "results" / "streaming.json"
-_LOOK = 0.25  # seconds between two looks at the memory
+_LOOK = 0.1  # seconds between two looks at a process
 _SHOWN = 20  # parts of the run for which the largest memory is kept
 
 
@@ -65,38 +65,45 @@ def resident(process: int) -> float | None:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), None)
 
 
-def watched(command: list[str], output: Path) -> tuple[list[tuple[float, float]], float]:
-    """(seconds, MiB) while a command runs, and the second at which it began to write scores."""
+def size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def watched(command: list[str], partial: Path) -> tuple[list[tuple[float, float, int]], int]:
+    """(seconds, MiB, bytes of scores) while a command runs, and the bytes of scores at its end."""
     start = time.monotonic()
-    seen, began = [], 0.0
+    seen = []
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             if (memory := resident(process.pid)) is not None:
-                seen.append((time.monotonic() - start, memory))
-            if not began and Path(f"{output}.partial").exists():
-                began = time.monotonic() - start
+                seen.append((time.monotonic() - start, memory, size(partial)))
             time.sleep(_LOOK)
     if process.returncode:
         sys.exit(f"{' '.join(command)}: exit code {process.returncode}")
-    return seen, began
+    return seen, max(scores for *_, scores in seen)
 
 
-def killed(command: list[str], output: Path, moments: list[float]) -> list[int]:
-    """Run a command until it ends by itself; kill it after so many seconds, once for each moment. Bytes of scores it left each time."""
+def killed(command: list[str], partial: Path, moments: list[tuple[int, float]]) -> list[int]:
+    """Run a command to its end, but kill it for each (bytes, seconds): so long after its scores have grown so far.
+
+    Returns:
+        Bytes of scores that it left each time.
+    """
     left = []
-    for moment in [*moments, None]:
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            partial = Path(f"{output}.partial")
-            left.append(partial.stat().st_size if partial.exists() else 0)
-            continue
-        if process.returncode:
-            sys.exit(f"{' '.join(command)}: exit code {process.returncode}")
-        break
+    for grown, delay in moments:
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and size(partial) < grown:
+                time.sleep(_LOOK)
+            try:
+                process.wait(delay)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                left.append(size(partial))
+    subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
     return left
 
 
@@ -120,26 +127,25 @@ def main() -> None:
             return [sys.executable, "-m", "contradict", "score", str(folder / "pairs.jsonl"), "-o", str(output), *options]
 
         whole, broken = folder / "whole.jsonl", folder / "broken.jsonl"
-        seen, began = watched(command(whole), whole)
+        seen, scores = watched(command(whole), folder / "whole.jsonl.partial")
         seconds = seen[-1][0]
         rng = random.Random(args.seed)
-        # Every run is killed after it began to score, the later ones with less left to do.
-        moments = [began + (0.1 + 0.8 * rng.random()) * (seconds - began) / (i + 1) for i in range(args.kills)]
-        left = killed(command(broken), broken, moments)
+        shares = sorted(rng.random() for _ in range(args.kills))
+        moments = [(round(share * scores), rng.random() * seconds / _SHOWN) for share in shares]
+        left = killed(command(broken), folder / "broken.jsonl.partial", moments)
         digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (whole, broken)]
-        size = whole.stat().st_size
-    parts = [[memory for at, memory in seen if at >= began and int(_SHOWN * at / (seconds + _LOOK)) == part] for part in range(_SHOWN)]
+        written = size(whole)
+    parts = [[memory for at, memory, _ in seen if int(_SHOWN * at / (seconds + _LOOK)) == part] for part in range(_SHOWN)]
     record = {
         "date": dt.date.today().isoformat(),
         "version": ct.__version__,
         "pairs": args.pairs,
         "threads": args.threads,
         "seconds": round(seconds, 1),
-        "output_mib": round(size / 2**20, 1),
-        "peak_rss_mib": round(max(memory for _, memory in seen)),
+        "output_mib": round(written / 2**20, 1),
+        "peak_rss_mib": round(max(memory for _, memory, _ in seen)),
         "rss_mib_by_twentieth": [round(max(part)) if part else None for part in parts],
-        "killed_after_seconds": [round(moment, 1) for moment, _ in zip(moments, left, strict=False)],
-        "bytes_left": left,
+        "killed_at": [round(bytes_left / scores, 3) for bytes_left in left],
         "same_bytes": digests[0] == digests[1],
     }
     args.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -201,7 +201,7 @@ class Detector:
             progress: Called with (stage, done, total).
 
         Returns:
-            The report; it keeps every scored pair, so that its threshold can move without scoring again.
+            The report; it keeps every scored pair, so that its threshold can move, down to its floor, without scoring again.
 
         Raises:
             ModelError: A model cannot be used.

@@ -74,4 +74,5 @@ def test_pairs_stream_in_flat_memory_and_survive_being_killed(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     record = json.loads(out.read_text())
     assert record["same_bytes"]
+    assert record["killed_at"]
     assert record["peak_rss_mib"] < 1536
