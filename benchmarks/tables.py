@@ -252,7 +252,10 @@ def startup() -> str:
     r = _load("startup.json")
     names = {"help": "`contradict --help`", "import": "`import contradict`", "scan": "`contradict scan` of the seed article"}
     shown = ", ".join(f"{what} {r['seconds'][name]['median']:.2f} s" for name, what in names.items())
-    return f"From start to end on {r['cores']} cores, Python's own start included: {shown} (`python benchmarks/startup.py`)."
+    return (
+        f"From start to end on {r['cores']} cores at a load of {r['load_after']:.1f}, Python's own start included: {shown} "
+        "(`python benchmarks/startup.py`)."
+    )
 
 
 def models() -> str:
