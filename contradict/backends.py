@@ -5,7 +5,8 @@ sentence-transformers folder or hub id. What is on disk is used without a networ
 on disk is fetched, and only then is a socket opened.
 
 A cross-encoder is run by one of `BACKENDS` in one of `DTYPES`. ONNX Runtime and OpenVINO read an ONNX graph that
-torch writes once per model into the user's cache folder.
+torch writes once per model into the user's cache folder. int8 is chosen by itself only for weights with which it was
+measured: backends.json beside them says what it costs (benchmarks/backends.py writes it).
 """
 
 from __future__ import annotations
@@ -35,15 +36,18 @@ __all__ = [
     "DEFAULT_EMBEDDER",
     "DEFAULT_MODEL",
     "DTYPES",
+    "LIMITS",
     "PACKAGES",
     "BiEncoder",
     "CrossEncoder",
     "choose_backend",
+    "keeps_accuracy",
     "label_names",
     "load_embedder",
     "load_model",
     "locate",
     "matmul_peak",
+    "measured",
     "pick_device",
     "shipped",
     "token_batches",
@@ -60,6 +64,10 @@ DTYPES: dict[str, tuple[str, ...]] = {
 """Backend -> the number formats in which it computes."""
 PACKAGES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 """Backend -> the package that it needs."""
+LIMITS = {"accuracy_lost": 0.003, "recall_lost": 0.01, "flags_changed": 0.01, "false_alarms_added": 0.001}
+"""What int8 may cost against torch in float32: accuracy on MultiNLI dev; on labelled pairs the share of conflicts that are
+flagged; the share of pairs whose flag differs; the share of pairs flagged among statements that hardly ever conflict."""
+_CALL = 32  # tokens that could be read in the time that a call of the model takes by itself
 _GRAPH = 1  # part of the key of exported graphs; raise it when `_export` changes
 
 _Floats = npt.NDArray[np.float32]
@@ -77,7 +85,7 @@ _NAMES = {
 
 
 def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Cut rows into batches of similar length so that little is spent on padding.
+    """Cut rows into batches of similar length where the cuts cost least: padding, and a call of the model per batch.
 
     Args:
         lengths: Tokens of each row.
@@ -86,13 +94,21 @@ def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDA
     Yields:
         Row numbers, longest rows first, so that a batch that is too large for the memory shows at once.
     """
-    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    tokens = np.maximum(np.asarray(lengths, dtype=np.int64), 1)
+    order = np.argsort(-tokens, kind="stable")
+    longest = tokens[order]
+    count = len(order)
+    cost = np.zeros(count + 1, dtype=np.int64)  # of the best cuts from a row on, in tokens
+    end = np.zeros(count, dtype=np.int64)
+    for start in range(count - 1, -1, -1):
+        size = min(count - start, max(1, batch_tokens // longest[start]))
+        costs = longest[start] * np.arange(1, size + 1) + cost[start + 1 : start + size + 1]
+        best = int(costs.argmin())
+        cost[start], end[start] = costs[best] + _CALL, start + best + 1
     start = 0
-    while start < len(order):
-        longest = max(1, int(lengths[order[start]]))
-        size = max(1, batch_tokens // longest)
-        yield order[start : start + size]
-        start += size
+    while start < count:
+        yield order[start : end[start]]
+        start = int(end[start])
 
 
 def shipped(name: str) -> Path | None:
@@ -155,25 +171,54 @@ def _fingerprint(where: str) -> str:
     return digest.hexdigest() if digest.digest() != hashlib.sha256().digest() else ""
 
 
-def _computes_bfloat16() -> bool:
-    """Whether the processor multiplies matrices in bfloat16; elsewhere it is emulated and slower than float32."""
+_INSTRUCTIONS = {"bfloat16": {"avx512_bf16", "amx_bf16"}, "int8": {"avx512_vnni", "avx_vnni", "amx_int8"}}
+
+
+def _computes(dtype: str) -> bool:
+    """Whether the processor multiplies matrices in a number format; elsewhere it is emulated and slower than float32."""
     try:
         flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
         return False
-    return bool(flags & {"avx512_bf16", "amx_bf16"})
+    return bool(flags & _INSTRUCTIONS[dtype])
 
 
-def choose_backend(device: str, backend: str = "auto", dtype: str = "auto") -> tuple[str, str]:
+def keeps_accuracy(figures: Mapping[str, float]) -> bool:
+    """Whether what a backend and dtype cost, one figure per key of `LIMITS`, is within them."""
+    return all(figures.get(name, np.inf) <= limit for name, limit in LIMITS.items())
+
+
+def measured(folder: Path | None, fingerprint: str) -> dict[str, dict[str, float]]:
+    """What backends.json beside the weights says of each "backend-dtype"; nothing where it belongs to other weights.
+
+    Raises:
+        ModelError: The file is broken.
+    """
+    path = None if folder is None else folder / "backends.json"
+    if path is None or not path.is_file():
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        ways = {str(way): {str(name): float(value) for name, value in figures.items()} for way, figures in record["ways"].items()}
+        return ways if record["model_sha256"] == fingerprint else {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path}: is no measurement of backends ({error!r}); make it with benchmarks/backends.py, or remove it") from error
+
+
+def choose_backend(
+    device: str, backend: str = "auto", dtype: str = "auto", costs: Mapping[str, Mapping[str, float]] | None = None
+) -> tuple[str, str]:
     """The fastest backend and number format that this machine has, within what the user asked for.
 
-    On a CPU that is OpenVINO where it is installed, else torch, in bfloat16 where the processor computes it; on CUDA,
-    torch in float16. int8 is never chosen by itself: what it costs in accuracy differs from model to model.
+    On a CPU that is OpenVINO where it is installed, else torch; in int8 where the processor computes it and it was
+    measured to keep the accuracy of these weights, else in bfloat16 where the processor computes that; on CUDA, torch
+    in float16.
 
     Args:
         device: "cpu", "cuda", "cuda:1" or "mps".
         backend: One of `BACKENDS`, or "auto".
         dtype: One of the backend's `DTYPES`, or "auto".
+        costs: What each "backend-dtype" was measured to cost with the weights (`measured`).
 
     Raises:
         ConfigError: The two do not go together, or not with the device.
@@ -195,8 +240,12 @@ def choose_backend(device: str, backend: str = "auto", dtype: str = "auto") -> t
     if find_spec(PACKAGES[backend]) is None:
         raise MissingDependencyError(PACKAGES[backend], backend, f"the backend {backend!r}")
     if dtype == "auto":
-        fast = "float16" if device.startswith("cuda") else "bfloat16" if on_cpu and _computes_bfloat16() else "float32"
-        dtype = fast if fast in DTYPES[backend] else "float32"
+        if not on_cpu:
+            dtype = "float16" if device.startswith("cuda") else "float32"
+        elif _computes("int8") and keeps_accuracy((costs or {}).get(f"{backend}-int8", {})):
+            dtype = "int8"
+        else:
+            dtype = "bfloat16" if "bfloat16" in DTYPES[backend] and _computes("bfloat16") else "float32"
     if dtype not in DTYPES[backend]:
         raise ConfigError(f"the backend {backend!r} does not compute in {dtype}; it knows {', '.join(DTYPES[backend])}")
     return backend, dtype
@@ -278,7 +327,7 @@ class CrossEncoder:
         backend: What runs it, a key of `BACKENDS`.
         dtype: Number format in which it computes.
         fingerprint: SHA-256 of its weights, "" for a hub id.
-        folder: Local folder, None for a hub id; calibration.json lies there.
+        folder: Local folder, None for a hub id; calibration.json and backends.json lie there.
     """
 
     name: str
@@ -510,9 +559,9 @@ def _onnx(source: _Source) -> _Forward:
 
 
 def _quantize_weights(graph: Any) -> None:
-    """Replace the float weights of an OpenVINO graph's matrix products by int8 weights with a scale per output.
+    """Replace the float weights of an OpenVINO graph's matrix products by int8 weights with a scale per part of a row.
 
-    OpenVINO then quantises the other factor as it comes, row by row, so that a score does not depend on its batch.
+    OpenVINO then quantises the other factor as it comes, in the same parts, so that a score does not depend on its batch.
     """
     from openvino import opset13 as op
 
@@ -522,13 +571,16 @@ def _quantize_weights(graph: Any) -> None:
             continue
         across = node.get_attributes()
         rows = weights.data if across["transpose_b"] else weights.data.T
-        scale = np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.finfo(np.float32).tiny) / 127
-        whole = op.constant(np.round(rows / scale).astype(np.int8))
+        parts = rows.reshape(len(rows), -1, _TOGETHER if rows.shape[1] % _TOGETHER == 0 else rows.shape[1])
+        scale = np.maximum(np.abs(parts).max(axis=2, keepdims=True), np.finfo(np.float32).tiny) / 127
+        whole = op.constant(np.round(parts / scale).astype(np.int8))
         product = op.multiply(op.convert(whole, "f32"), op.constant(scale.astype(np.float32)))
+        product = op.reshape(product, op.constant(np.array(rows.shape)), False)
         node.output(0).replace(op.matmul(node.input_value(0), product, across["transpose_a"], True).output(0))
 
 
 _SMALLEST = 64  # side of a weight matrix worth quantising
+_TOGETHER = 64  # weights or activations that share a scale: two fifths less error than with one a row, at a twentieth of the speed
 
 
 def _openvino(source: _Source) -> _Forward:
@@ -539,9 +591,9 @@ def _openvino(source: _Source) -> _Forward:
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if source.dtype == "int8":
         _quantize_weights(graph)
-        options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = source.config.hidden_size
+        options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _TOGETHER
     # What is not quantised stays in the fastest float that the processor computes.
-    narrow = source.dtype == "bfloat16" or (source.dtype == "int8" and _computes_bfloat16())
+    narrow = source.dtype == "bfloat16" or (source.dtype == "int8" and _computes("bfloat16"))
     options["INFERENCE_PRECISION_HINT"] = "bf16" if narrow else "f32"
     if source.threads is not None:
         options["INFERENCE_NUM_THREADS"] = source.threads
@@ -607,10 +659,10 @@ def load_model(
     config = _from_pretrained(transformers.AutoConfig, where)
     labels = label_names(config, where)
     target = pick_device(device)
-    backend, dtype = choose_backend(target, backend, dtype)
-    tokenizer = _from_pretrained(transformers.AutoTokenizer, where)
     folder = Path(where) if Path(where).is_dir() else None
     fingerprint = _fingerprint(where)
+    backend, dtype = choose_backend(target, backend, dtype, measured(folder, fingerprint))
+    tokenizer = _from_pretrained(transformers.AutoTokenizer, where)
     inputs = tuple(key for key in tokenizer("a", "b") if key in tokenizer.model_input_names)
     identity = fingerprint or f"{where}@{getattr(config, '_commit_hash', None)}"
     forward = BACKENDS[backend](_Source(where, config, inputs, identity, target, dtype, threads))

@@ -69,6 +69,12 @@ class Calibrator:
         """f64[n] probabilities of raw conflict scores f[n] in [0, 1]."""
         return _sigmoid(self.slope * _logit(raw) + self.intercept)
 
+    def level(self, probability: float) -> float:
+        """The raw conflict score from which on pairs have at least a probability; 0 where any score may reach it."""
+        if self.slope <= 0 or probability <= _EPSILON:  # a curve that falls has no such score
+            return 0.0
+        return float(_sigmoid((_logit(probability) - self.intercept) / self.slope))
+
     @classmethod
     def fit(cls, raw: npt.ArrayLike, conflict: npt.ArrayLike, *, weight: npt.ArrayLike | None = None) -> Calibrator:
         """Fit slope and intercept by maximum likelihood with Platt's smoothed targets.

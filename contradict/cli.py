@@ -59,7 +59,7 @@ class _Progress:
             self.bar.start()
         if stage not in self.tasks:
             self.tasks[stage] = self.bar.add_task(_STAGES.get(stage, stage), total=total)
-        self.bar.update(self.tasks[stage], completed=done)
+        self.bar.update(self.tasks[stage], completed=done, total=total)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.bar is not None:
@@ -103,7 +103,11 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--batch-tokens": {"type": int, "metavar": "N", "help": "most tokens of a batch (default: by device)"},
     "--backend": {"metavar": "NAME", "help": "torch, onnx, openvino, or auto: the fastest that is installed (default: auto)"},
     "--dtype": {"metavar": "NAME", "help": "float32, bfloat16, float16, int8, or auto: the fastest that is accurate (default: auto)"},
-    "--direction": {"metavar": "forward|both", "help": "score one or both directions of a pair (default: both)"},
+    "--direction": {
+        "metavar": "forward|both|needed",
+        "help": "score a pair as it stands, both ways, or the other way only where it can still be flagged "
+        "(default: both; needed in a scan of over 2,000 pairs)",
+    },
     "--threshold": {"type": float, "metavar": "P", "help": "probability from which a pair is flagged (default: the model's own)"},
     "--where": {"action": "append", "metavar": "COLUMN=VALUE", "help": "only pairs with this value; repeat to narrow further"},
     "--slice": {"action": "append", "dest": "slices", "metavar": "COLUMN", "help": "also figures per value of a column; repeatable"},
@@ -133,9 +137,9 @@ _FLAGS: dict[str, dict[str, Any]] = {
         "action": "append",
         "dest": "scorers",
         "metavar": "NAME",
-        "help": "BACKEND-DTYPE, cross_encoder or pipeline; repeatable (default: all that are installed)",
+        "help": "BACKEND-DTYPE, cross_encoder, pipeline, auto-needed, auto-both or cross_encoder-both; repeatable (default: all)",
     },
-    "--pairs": {"type": int, "metavar": "N", "help": "pairs per round (default: 300)"},
+    "--pairs": {"type": int, "metavar": "N", "help": "pairs per round (default: 150)"},
     "--rounds": {"type": int, "metavar": "N", "help": "rounds in which each scorer runs once (default: 3)"},
     "--recommend": {"action": "store_true", "help": "also say which backend and dtype to use here"},
     "--resamples": {"type": int, "metavar": "N", "help": "bootstrap resamples (default: 1000)"},
@@ -217,6 +221,13 @@ def _config(args: argparse.Namespace) -> Config:
     if isinstance(flags.get("model"), list):
         del flags["model"]
     return replace(config, **flags)
+
+
+def _direction(config: Config, *, complete: bool) -> str:
+    """The direction in which given pairs are scored: both by default; `complete` where every score enters a figure."""
+    if complete and config.direction == "needed":
+        raise ConfigError("direction is 'needed', which leaves scores out; figures on labelled pairs need 'both' or 'forward'")
+    return "both" if config.direction == "auto" else config.direction
 
 
 def _date(args: argparse.Namespace) -> DateRange | None:
@@ -357,7 +368,7 @@ def _score(args: argparse.Namespace) -> None:
             args.input,
             getattr(args, "output", sys.stdout.buffer),
             model,
-            direction=config.direction,
+            direction=_direction(config, complete=False),
             calibration=config.calibration,
             threshold=config.threshold,
             batch_tokens=config.batch_tokens,
@@ -393,6 +404,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         pairs = [p for p in pairs if str(p.extra.get(column, p.label if column == "label" else "")) == value]
         if not pairs:
             raise ConfigError(f"--where {condition}: no pair is left; check the column and the value")
+    direction = _direction(config, complete=True)
     resamples, group = getattr(args, "resamples", 1000), getattr(args, "group", None)
     models: dict[str, dict[str, Any]] = {}
     predictions: dict[str, evaluation.Predictions] = {}
@@ -404,7 +416,7 @@ def _evaluate(args: argparse.Namespace) -> None:
             scores = contradict.score_pairs(
                 [(p.premise, p.hypothesis) for p in pairs],
                 model,
-                direction=config.direction,
+                direction=direction,
                 batch_tokens=config.batch_tokens,
                 progress=progress,
             )
@@ -432,7 +444,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     record = {
         "pairs": args.input,
         "where": getattr(args, "where", []),
-        "direction": config.direction,
+        "direction": direction,
         "models": {name: models[name] | result.to_record() for name, result in evaluations.items()},
         "differences": list(evaluation_report.rows({}, differences)),
     }
@@ -474,10 +486,11 @@ def _calibrate(args: argparse.Namespace) -> None:
     problems: list[Problem] = []
     pairs = read_labelled_pairs(args.input, on_error=config.on_error, problems=problems)
     _report_skipped(problems)
+    direction = _direction(config, complete=True)
     model = Detector(config).model
     with _Progress() as progress:
         texts = [(p.premise, p.hypothesis) for p in pairs]
-        scores = contradict.score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
+        scores = contradict.score_pairs(texts, model, direction=direction, batch_tokens=config.batch_tokens, progress=progress)
     done = calibration.refit(pairs, scores, model, **options)
     with reports.atomic_path(args.output) as path:
         path.write_text(done.calibrator.to_json(), encoding="utf-8")
@@ -686,7 +699,8 @@ _COMMANDS = {
         _bench,
         "measure how fast this machine scores pairs, by backend and dtype",
         "contradict bench --recommend",
-        "Scorers take turns on made-up pairs, beside CrossEncoder.predict and the transformers pipeline. -o writes all figures to a .json.",
+        "Scorers take turns on made-up pairs, beside CrossEncoder.predict and the transformers pipeline; then what auto chooses is "
+        "looked at by batch budget, length and stage. Takes about a minute. -o writes all figures to a .json.",
         None,
         ("--output", "--scorer", "--pairs", "--rounds", "--recommend", "--model", "--device", "--threads", "--batch-tokens", "--config"),
     ),

@@ -30,7 +30,12 @@ from contradict.schema import Article, DateRange, Review, Scores, Statement
 from contradict.scoring import DIRECTIONS, score_pairs
 from contradict.verdicts import VOCABULARIES
 
-__all__ = ["Config", "Detector", "scan"]
+__all__ = ["MANY_PAIRS", "NEAR", "Config", "Detector", "scan"]
+
+MANY_PAIRS = 2000
+"""Scored pairs from which a scan spares second directions that cannot matter; with fewer it would be no faster to speak of."""
+NEAR = 0.05
+"""Probability below the threshold within which pairs keep both directions all the same, so that the threshold can move down."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +58,8 @@ class Config:
         window_days: Largest gap in days for rules that heed it; None for no limit.
         min_similarity: Cosine below which a pair is not scored.
         threshold: Calibrated probability from which a pair is flagged; None takes the model's own.
-        direction: "both" or "forward".
+        direction: "both", "forward", "needed" (`score_pairs`), or "auto": "both", and "needed" in a scan of more than
+            `MANY_PAIRS` pairs. Findings are the same either way.
         change_days: Days between two dates from which a conflict is called a change.
         explain: Whether to find the words that decide each finding; a finding of n words costs n scored pairs.
         workers: Processes that read articles.
@@ -79,7 +85,7 @@ class Config:
     window_days: int | None = 365
     min_similarity: float = 0.1
     threshold: float | None = None
-    direction: str = "both"
+    direction: str = "auto"
     change_days: int = 180
     explain: bool = False
     workers: int = 1
@@ -116,7 +122,7 @@ class Config:
         expect(self.window_days is None or (whole(self.window_days) and self.window_days >= 0), "window_days", "days, or none for no limit")
         expect(real(self.min_similarity) and -1 <= self.min_similarity <= 1, "min_similarity", "a cosine from -1 to 1")
         expect(self.threshold is None or (real(self.threshold) and 0 <= self.threshold <= 1), "threshold", "a probability from 0 to 1")
-        expect(self.direction in DIRECTIONS, "direction", f"one of {', '.join(DIRECTIONS)}")
+        expect(self.direction in ("auto", *DIRECTIONS), "direction", f"one of auto, {', '.join(DIRECTIONS)}")
         expect(whole(self.change_days) and self.change_days >= 0, "change_days", "days")
         expect(whole(self.workers) and self.workers >= 1, "workers", "a whole number of at least 1")
         expect(self.on_error in ("stop", "skip"), "on_error", "stop or skip")
@@ -201,7 +207,7 @@ class Detector:
             progress: Called with (stage, done, total).
 
         Returns:
-            The report; it keeps every scored pair, so that its threshold can move without scoring again.
+            The report; it keeps every scored pair, so that its threshold can move, down to its floor, without scoring again.
 
         Raises:
             ModelError: A model cannot be used.
@@ -219,6 +225,7 @@ class Detector:
         models: dict[str, Any] = {}
         reviews: dict[str, Review] = {}
         known = 0
+        floor = 0.0
         if len(candidates):
             embedder = self.embedder
             clock.lap("load")
@@ -228,14 +235,19 @@ class Detector:
             model = self.model
             clock.lap("load")
             calibrator = Calibrator.of(model, config.calibration)
+            threshold = config.threshold if config.threshold is not None else calibrator.threshold
+            if config.direction == "auto":
+                config = dataclasses.replace(config, direction="needed" if len(pairs) > MANY_PAIRS else "both")
+            if config.direction == "needed":
+                floor = max(0.0, threshold - NEAR)
+            options: dict[str, Any] = {"direction": config.direction, "level": calibrator.level(floor)}
+            options |= {"batch_tokens": config.batch_tokens, "progress": progress}
             texts = [(statements[i].claim, statements[j].claim) for i, j in pairs]
             if config.ledger is None:
-                scores = score_pairs(texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
+                scores = score_pairs(texts, model, **options)
             else:
                 with Ledger(config.ledger) as ledger:
-                    scores, known = ledger.score_pairs(
-                        texts, model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress
-                    )
+                    scores, known = ledger.score_pairs(texts, model, **options)
                     reviews = ledger.reviews()
             clock.lap("score")
             models = {
@@ -251,15 +263,16 @@ class Detector:
             }
         else:
             pairs, calibrator = candidates, Calibrator()
+            threshold = config.threshold if config.threshold is not None else calibrator.threshold
             scores = Scores(np.zeros((0, 2, 5), dtype=np.float32), (), np.zeros(0, dtype=bool))
         probability = calibrator.probability(scores.conflict()) if len(scores) else np.zeros(0)
-        threshold = config.threshold if config.threshold is not None else calibrator.threshold
         report = Report.of(
             statements,
             pairs,
             scores,
             probability,
             threshold=threshold,
+            floor=floor,
             calibrated=bool(calibrator.fitted),
             change_days=config.change_days,
             counts={
@@ -269,6 +282,7 @@ class Detector:
                 "pruned_pairs": len(candidates) - len(pairs),
                 "scored_pairs": len(pairs),
                 "known_pairs": known,
+                "one_direction_pairs": int(np.isnan(scores.relations[:, 1, 0]).sum()) if config.direction == "needed" else 0,
                 "truncated_pairs": int(scores.truncated.sum()),
                 "skipped_inputs": len(skipped),
             },
@@ -280,7 +294,8 @@ class Detector:
         if not (config.explain and report.findings):
             return report
         claims = [(f.a.claim, f.b.claim) for f in report.findings]
-        told = explain(claims, self.model, direction=config.direction, batch_tokens=config.batch_tokens, progress=progress)
+        direction = "forward" if config.direction == "forward" else "both"  # findings have both wherever both were asked for
+        told = explain(claims, self.model, direction=direction, batch_tokens=config.batch_tokens, progress=progress)
         clock.lap("explain")
         return report.with_deciding_words({(f.a.id, f.b.id): words.offsets() for f, words in zip(report.findings, told, strict=True)})
 

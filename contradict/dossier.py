@@ -33,10 +33,11 @@ FLOOR = 0.1
 def write_html(report: Report, file: IO[bytes]) -> None:
     """Write a report as one page of HTML.
 
-    The page holds every pair that would be a finding at `FLOOR`, dismissed ones and those that a gate holds back included,
-    so that its reader can move the threshold; it opens at the threshold of the report.
+    The page holds every pair that would be a finding at `FLOOR`, or at the floor of the report where that is higher,
+    dismissed ones and those that a gate holds back included, so that its reader can move the threshold; it opens at
+    the threshold of the report.
     """
-    floor = min(FLOOR, report.threshold)
+    floor = min(max(FLOOR, report.floor), report.threshold)
     everything = replace(report, config=replace(report.config, show_dismissed=True, show_held=True)).rethreshold(floor)
     data = _data(everything, report.threshold, floor)
     page = render_page(

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger"]
 
+_Floats = npt.NDArray[np.float32]
+_Bools = npt.NDArray[np.bool_]
+
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE models (number INTEGER PRIMARY KEY, weights TEXT NOT NULL UNIQUE);
@@ -130,6 +133,7 @@ class Ledger:
         model: CrossEncoder,
         *,
         direction: str = "both",
+        level: float = 0.5,
         batch_tokens: int | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> tuple[Scores, int]:
@@ -140,15 +144,16 @@ class Ledger:
         Args:
             pairs: n (premise, hypothesis) texts.
             model: The loaded model.
-            direction: "both" or "forward".
+            direction: "both", "forward" or "needed".
+            level: With "needed", the raw conflict that matters.
             batch_tokens: Most tokens of a batch.
             progress: Called with ("score", pairs done, pairs in all).
 
         Returns:
-            The scores, and how many of the n pairs came from the ledger whole.
+            The scores, and how many of the n pairs came from the ledger whole, as far as they were needed.
 
         Raises:
-            ConfigError: `direction` or `batch_tokens` is out of range.
+            ConfigError: `direction`, `level` or `batch_tokens` is out of range.
             InputError: The file can no longer be read or written.
         """
         from contradict import scoring
@@ -157,46 +162,61 @@ class Ledger:
             raise ConfigError(f"direction is {direction!r}; expected one of {', '.join(scoring.DIRECTIONS)}")
         forward = list(pairs)
         if not model.fingerprint:
-            return scoring.score_pairs(forward, model, direction=direction, batch_tokens=batch_tokens, progress=progress), 0
-        asked = forward if direction == "forward" else [*forward, *((b, a) for a, b in forward)]
-        rows: dict[tuple[str, str], int] = {}
-        places = [rows.setdefault(pair, len(rows)) for pair in asked]
-        where = np.array(places, dtype=np.int64).reshape(1 if direction == "forward" else 2, len(forward))
-        unique = list(rows)
+            plain = scoring.score_pairs(forward, model, direction=direction, level=level, batch_tokens=batch_tokens, progress=progress)
+            return plain, 0
+        n = len(forward)
+        asked = [*forward, *((b, a) for a, b in forward)]
+        both = np.full((2 * n, len(RELATIONS)), np.nan, dtype=np.float32)  # first all pairs as they are given, then turned round
+        cut, known, split = np.zeros(2 * n, dtype=bool), np.ones(2 * n, dtype=bool), np.zeros(2 * n, dtype=bool)
+
+        def fetch(rows: npt.NDArray[np.int64], before: int) -> int:
+            def tell(done: int, total: int) -> None:
+                if progress is not None:
+                    progress("score", before + done, before + total)
+
+            found = self._known_or_scored([asked[row] for row in rows], model, batch_tokens, tell)
+            both[rows], cut[rows], known[rows], split[rows], new = found
+            return new
+
+        scored = fetch(np.arange(2 * n if direction == "both" else n), 0)
+        if direction == "needed":
+            fetch(n + np.flatnonzero(scoring.leaves_open(both[:n], level) & ~split[:n]), scored)
+        relations = both.reshape(2, n, len(RELATIONS)).transpose(1, 0, 2)
+        truncated = cut[:n] | cut[n:]
+        # Sentences decide for both directions of a pair together, so pairs that are split are not kept one direction at a time.
+        long = np.flatnonzero(split[:n] | split[n:])
+        parts = scoring.score_pairs([forward[i] for i in long], model, direction=direction, level=level, batch_tokens=batch_tokens)
+        relations[long], truncated[long] = parts.relations, parts.truncated
+        evidence = {int(long[row]): sentences for row, sentences in parts.evidence.items()}
+        return Scores(relations, model.labels, truncated, evidence), int((known[:n] & known[n:]).sum())
+
+    def _known_or_scored(
+        self, asked: Sequence[tuple[str, str]], model: CrossEncoder, batch_tokens: int | None, tell: Callable[[int, int], None]
+    ) -> tuple[_Floats, _Bools, _Bools, _Bools, int]:
+        """f32[n, 5] relations of ordered pairs, bool[n] truncated, bool[n] held before, bool[n] split, and how many were scored."""
+        from contradict import scoring
+
+        unique: dict[tuple[str, str], int] = {}
+        where = np.array([unique.setdefault(pair, len(unique)) for pair in asked], dtype=np.int64)
+        texts = list(unique)
         weights = f"{model.fingerprint} {model.backend} {model.dtype}"
-        relations, truncated, known = self._scores(unique, weights)
+        relations, truncated, known = self._scores(texts, weights)
+        split = np.zeros(len(texts), dtype=bool)
         missing = np.flatnonzero(~known)
-        long: set[int] = set()
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
 
-            def tell(stage: str, done: int, _: int, start: int = start) -> None:
-                if progress is not None:
-                    progress(stage, start + done, len(missing))
+            def report(_: str, done: int, __: int, start: int = start) -> None:
+                tell(start + done, len(missing))
 
-            new = scoring.score_pairs([unique[i] for i in chunk], model, direction="forward", batch_tokens=batch_tokens, progress=tell)
+            new = scoring.score_pairs([texts[i] for i in chunk], model, direction="forward", batch_tokens=batch_tokens, progress=report)
             relations[chunk], truncated[chunk] = new.relations[:, 0], new.truncated
-            long.update(int(chunk[row]) for row in new.evidence)
-            whole = np.array([row not in new.evidence for row in range(len(chunk))], dtype=bool)
-            self._keep([unique[i] for i in chunk[whole]], weights, new.relations[whole, 0], new.truncated[whole])
-        both = np.full((len(forward), 2, len(RELATIONS)), np.nan, dtype=np.float32)
-        for d, indices in enumerate(where):
-            both[:, d] = relations[indices]
-        cut = np.asarray(truncated[where].any(axis=0), dtype=bool)
-        # Sentences decide for both directions of a pair together, so pairs that are split are not kept one direction at a time.
-        split = [i for i in range(len(forward)) if not long.isdisjoint(where[:, i].tolist())]
-        parts = scoring.score_pairs([forward[i] for i in split], model, direction=direction, batch_tokens=batch_tokens)
-        both[split], cut[split] = parts.relations, parts.truncated
-        evidence = {split[row]: sentences for row, sentences in parts.evidence.items()}
-        return Scores(both, model.labels, cut, evidence), int(known[where].all(axis=0).sum())
+            split[chunk[list(new.evidence)]] = True
+            whole = chunk[~split[chunk]]
+            self._keep([texts[i] for i in whole], weights, relations[whole], truncated[whole])
+        return relations[where], truncated[where], known[where], split[where], len(missing)
 
-    def _scores(
-        self, pairs: Sequence[tuple[str, str]], weights: str
-    ) -> tuple[
-        np.ndarray[tuple[int, int], np.dtype[np.float32]],
-        np.ndarray[tuple[int], np.dtype[np.bool_]],
-        np.ndarray[tuple[int], np.dtype[np.bool_]],
-    ]:
+    def _scores(self, pairs: Sequence[tuple[str, str]], weights: str) -> tuple[_Floats, _Bools, _Bools]:
         """f32[n, 5] relations, bool[n] truncated and bool[n] whether the ledger holds the pair."""
         relations = np.zeros((len(pairs), len(RELATIONS)), dtype=np.float32)
         truncated, known = np.zeros(len(pairs), dtype=bool), np.zeros(len(pairs), dtype=bool)
@@ -217,8 +237,8 @@ class Ledger:
         self,
         pairs: Sequence[tuple[str, str]],
         weights: str,
-        relations: npt.NDArray[np.float32],
-        truncated: npt.NDArray[np.bool_],
+        relations: _Floats,
+        truncated: _Bools,
     ) -> None:
         with self._writing():
             self._file.execute("INSERT OR IGNORE INTO models (weights) VALUES (?)", (weights,))

@@ -53,6 +53,7 @@ class Report:
         probability: f64[n], their calibrated probability of conflict.
         verdicts: u8[n], index into `VERDICTS`.
         threshold: Probability from which a pair is a finding.
+        floor: Probability to which the threshold can move down: what may lie below it was not scored in both directions.
         calibrated: Whether the model came with a fitted calibrator.
         change_days: Days between two dates from which a conflict is a change.
         counts: Statements, candidate, pruned, scored and truncated pairs, skipped inputs.
@@ -71,6 +72,7 @@ class Report:
     probability: npt.NDArray[np.float64]
     verdicts: npt.NDArray[np.uint8]
     threshold: float
+    floor: float
     calibrated: bool
     change_days: int
     counts: Mapping[str, int]
@@ -90,6 +92,7 @@ class Report:
         probability: npt.NDArray[np.float64],
         *,
         threshold: float,
+        floor: float,
         calibrated: bool,
         change_days: int,
         counts: Mapping[str, int],
@@ -112,16 +115,25 @@ class Report:
         listed.sort(key=lambda f: (f.verdict not in CONFLICTS, f.verdict == "change", -f.probability, f.a.id, f.b.id))
         counted = dict(sorted(Counter(f.reasons[0].name for f in held).items()))
         return cls(
-            tuple(listed), statements, pairs, scores, probability, codes, threshold, calibrated, change_days, counts, timings, config,
-            models, reviews, len(found) - len(kept), counted,
+            tuple(listed), statements, pairs, scores, probability, codes, threshold, floor, calibrated, change_days, counts, timings,
+            config, models, reviews, len(found) - len(kept), counted,
         )  # fmt: skip
 
     def rethreshold(self, threshold: float) -> Report:
-        """The same report at another threshold, higher or lower; nothing is scored again."""
+        """The same report at another threshold, higher or lower; nothing is scored again.
+
+        Raises:
+            ConfigError: The threshold is below `floor`.
+        """
+        if threshold < self.floor:
+            raise ConfigError(
+                f"threshold is {threshold:g}, but below {self.floor:g} pairs were scored in one direction only; "
+                "scan with this threshold, or with direction 'both'"
+            )
         report = Report.of(
-            self.statements, self.pairs, self.scores, self.probability, threshold=threshold, calibrated=self.calibrated,
-            change_days=self.change_days, counts=self.counts, timings=self.timings, config=self.config, models=self.models,
-            reviews=self.reviews,
+            self.statements, self.pairs, self.scores, self.probability, threshold=threshold, floor=self.floor,
+            calibrated=self.calibrated, change_days=self.change_days, counts=self.counts, timings=self.timings, config=self.config,
+            models=self.models, reviews=self.reviews,
         )  # fmt: skip
         return report.with_deciding_words({(f.a.id, f.b.id): f.deciding_words for f in self.findings if f.deciding_words is not None})
 
@@ -157,6 +169,10 @@ class Report:
         ]
         if c["pruned_pairs"]:
             lines.append(f"{_plural(c['pruned_pairs'], 'pair')} below similarity {self.config.min_similarity:g} not scored.")
+        if c["one_direction_pairs"]:
+            lines.append(
+                f"{_plural(c['one_direction_pairs'], 'pair')} scored in one direction: the other could not bring them to {self.floor:.2f}."
+            )
         if c["truncated_pairs"]:
             lines.append(f"{_plural(c['truncated_pairs'], 'pair')} with a sentence longer than the model reads: its end was not scored.")
         if c["skipped_inputs"]:

@@ -74,7 +74,8 @@ def score_file(
         source: Pairs (.jsonl, .csv, .parquet), or "-" for JSON Lines on standard input.
         output: Path (.jsonl, .csv, .parquet), written whole or not at all; or an open file for JSON Lines.
         model: A loaded model.
-        direction: "both" or "forward".
+        direction: "both", "forward" or "needed": then the cells of a direction that could not bring a pair to the threshold
+            are empty.
         calibration: File made by `contradict calibrate`; None takes the model's own.
         threshold: Probability from which a pair is flagged; None takes that of the calibration.
         batch_tokens: Most tokens of a batch; None picks by device.
@@ -92,17 +93,22 @@ def score_file(
         reports.note_kinds(record, columns)
         digest.update(json.dumps(pair).encode())
         count += 1
-    added = [*NLI_LABELS, *(f"{label}_reverse" for label in NLI_LABELS if direction == "both"), "probability", "verdict"]
+    added = [*NLI_LABELS, *(f"{label}_reverse" for label in NLI_LABELS if direction != "forward"), "probability", "verdict"]
     if clash := [c for c in added if c in columns]:
         raise InputError([Problem(str(source), None, ", ".join(clash), "is a column that this command adds; rename yours")])
-    identity = (digest.hexdigest(), count, model.name, model.fingerprint, model.device, model.backend, model.dtype, direction, batch_tokens)
+    calibrator = Calibrator.of(model, calibration)
+    limit = threshold if threshold is not None else calibrator.threshold
+    options: dict[str, Any] = {"direction": direction, "level": calibrator.level(limit), "batch_tokens": batch_tokens}
+    # The threshold decides what is scored only where directions are spared.
+    settings = options if direction == "needed" else options | {"level": None}
+    identity = (digest.hexdigest(), count, model.name, model.fingerprint, model.device, model.backend, model.dtype, settings)
     header = hashlib.sha256(json.dumps(identity).encode()).hexdigest().encode() + b"\n"
 
     path = None if hasattr(output, "write") else Path(str(output))
     with _partial(path, header, count) as partial:
         resumed = (os.fstat(partial.fileno()).st_size - len(header)) // _FIGURES.itemsize
         rest = islice(rows(), resumed, None)
-        sides = 2 if direction == "both" else 1
+        sides = 1 if direction == "forward" else 2
         for done in range(resumed, count, _CHUNK):
             texts = [pair for pair, _ in islice(rest, _CHUNK)]
 
@@ -110,15 +116,13 @@ def score_file(
                 if progress is not None:
                     progress(stage, sides * done + round(sides * n * part / total), sides * count)
 
-            scores = score_pairs(texts, model, direction=direction, batch_tokens=batch_tokens, progress=report)
+            scores = score_pairs(texts, model, progress=report, **options)
             figures = np.zeros(len(texts), dtype=_FIGURES)
             figures["relations"], figures["truncated"] = scores.relations, scores.truncated
             figures["split"][list(scores.evidence)] = True
             partial.write(figures.tobytes())
             partial.flush()
 
-        calibrator = Calibrator.of(model, calibration)
-        limit = threshold if threshold is not None else calibrator.threshold
         kinds = columns | {name: {float} for name in added[:-1]} | {added[-1]: {str}}
         counts = {"split": 0, "truncated": 0}
         partial.seek(len(header))
@@ -135,7 +139,7 @@ def score_file(
                 codes = verdicts.classify([pair for pair, _ in part], scores, probability, threshold=limit)
                 nli = scores.nli.reshape(len(scores), -1)[:, : len(added) - 2]
                 for values, p, code, (_, record) in zip(nli, probability, codes, part, strict=True):
-                    shown = [*(round(float(v), _DIGITS) for v in (*values, p)), VERDICTS[code]]
+                    shown = [*(None if np.isnan(v) else round(float(v), _DIGITS) for v in (*values, p)), VERDICTS[code]]
                     yield record | dict(zip(added, shown, strict=True))
 
         if path is None:

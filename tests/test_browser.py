@@ -38,11 +38,13 @@ def made(statements, pairs, probability):
     relations[:, :, RELATIONS.index("neutral")] = 1 - np.asarray(probability)[:, None]
     left, right = np.array(pairs).T
     candidates = CandidatePairs(left, right, np.zeros(n, dtype=np.uint8), ("same_actor",), np.full(n, 0.5, dtype=np.float32))
-    counts = dict.fromkeys(("candidate_pairs", "pruned_pairs", "truncated_pairs", "skipped_inputs", "known_pairs"), 0)
+    counts = dict.fromkeys(
+        ("candidate_pairs", "pruned_pairs", "truncated_pairs", "skipped_inputs", "known_pairs", "one_direction_pairs"), 0
+    )
     counts |= {"statements": len(statements), "actors": len({s.actor for s in statements}), "scored_pairs": n}
     return Report.of(
         statements, candidates, Scores(relations, RELATIONS, np.zeros(n, dtype=bool)), np.asarray(probability, dtype=np.float64),
-        threshold=0.5, calibrated=True, change_days=180, counts=counts, timings={}, config=Config(), models={}, reviews={},
+        threshold=0.5, floor=0.0, calibrated=True, change_days=180, counts=counts, timings={}, config=Config(), models={}, reviews={},
     )  # fmt: skip
 
 

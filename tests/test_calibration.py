@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contradict.calibration import Calibrator, cross_fit, refit
 from contradict.errors import ConfigError, InputError
@@ -42,6 +44,14 @@ def test_probability_rises_with_the_score_and_stays_within_bounds():
     assert p.min() >= 0
     assert p.max() <= 1
     np.testing.assert_allclose(Calibrator().probability([0.25, 0.75]), [0.25, 0.75])
+
+
+@given(st.floats(0.05, 5), st.floats(-3, 3), st.floats(0, 1), st.floats(0, 1))
+def test_no_score_below_the_level_of_a_probability_reaches_it(slope, intercept, probability, raw):
+    curve = Calibrator(slope, intercept)
+    if raw < curve.level(probability) - 1e-9:
+        assert curve.probability(raw) < probability
+    assert Calibrator(-slope, intercept).level(probability) == 0
 
 
 def test_one_class_cannot_be_calibrated():

@@ -193,6 +193,23 @@ def test_score_carries_columns_and_adds_figures(capsys, tmp_path):
     assert first["contradiction"] == pytest.approx(float(rows[0]["contradiction"]), abs=2e-4)
 
 
+def test_score_leaves_the_cells_of_a_spared_direction_empty(capsys, tmp_path):
+    path = tmp_path / "scored.jsonl"
+    flags = ("--device", "cpu", "-o", path)
+    assert call(capsys, "score", SEEDS / "labelled_pairs.jsonl", *flags)[0] == 0
+    both = [json.loads(line) for line in path.read_text().splitlines()]
+    assert call(capsys, "score", SEEDS / "labelled_pairs.jsonl", "--direction", "needed", *flags)[0] == 0
+    needed = [json.loads(line) for line in path.read_text().splitlines()]
+    conflicts = [row["id"] for row in both if row["verdict"] in ("contradiction", "tension")]
+    assert [row["id"] for row in needed if row["verdict"] in ("contradiction", "tension")] == conflicts
+    spared = {row["id"] for row in needed if row["contradiction_reverse"] is None}
+    assert spared
+    assert spared.isdisjoint(conflicts)
+    for command in ("evaluate", "calibrate"):
+        code, _, err = call(capsys, command, SEEDS / "labelled_pairs.jsonl", "--direction", "needed", "-o", tmp_path / "x.json")
+        assert (code, "need 'both' or 'forward'" in err) == (2, True)
+
+
 def test_score_refuses_a_column_it_would_overwrite(capsys, tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_text('{"premise": "a b", "hypothesis": "c d", "verdict": "mine"}\n')
@@ -336,7 +353,7 @@ def test_evaluate_compares_models_on_a_page_with_the_figures_beside_it(capsys, t
         (("scan", "seeds/statements.jsonl", "-o", "x.doc"), 2, "unknown suffix"),
         (("scan", "seeds/statements.jsonl", "-o", "no/where/x.md"), 2, "no such folder"),
         (("scan", "seeds/statements.jsonl", "--rule", "any"), 2, "unknown pairing rule"),
-        (("scan", "seeds/statements.jsonl", "--direction", "up"), 2, "expected one of forward, both"),
+        (("scan", "seeds/statements.jsonl", "--direction", "up"), 2, "expected one of auto, forward, both, needed"),
         (("scan", "seeds/ceasefire.txt", "--date", "soon"), 2, "--date: 'soon' is not"),
         (("extract", "seeds/statements.csv"), 1, "unknown suffix; articles are .txt"),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import contradict as ct
+from contradict import detector
 from contradict.errors import ConfigError, InputError
 from contradict.schema import CONFLICTS, VERDICTS
 from tests.conftest import SEEDS
@@ -80,6 +81,27 @@ def test_direction_rule_and_window_are_heeded(seed_statements):
     assert all(set(f.scores) == {"forward"} for f in one.findings)
 
 
+def test_many_pairs_spare_what_cannot_matter_and_find_the_same(report, seed_statements, monkeypatch, tmp_path):
+    monkeypatch.setattr(detector, "MANY_PAIRS", 1)
+    spared = ct.scan(seed_statements, device="cpu")
+    assert spared.config.direction == "needed"
+    assert [(f.a.id, f.b.id, f.verdict) for f in spared.findings] == [(f.a.id, f.b.id, f.verdict) for f in report.findings]
+    assert all(set(f.scores) == {"forward", "reverse"} for f in spared.rethreshold(spared.floor).findings)
+    one = np.isnan(spared.scores.relations[:, 1, 0])
+    assert 0 < one.sum() == spared.counts["one_direction_pairs"] < len(one)
+    assert (spared.probability[one] < spared.floor).all()
+    assert f"{one.sum():,} pairs scored in one direction" in spared.summary()
+    assert pairs_of(spared.rethreshold(spared.floor)) == pairs_of(report.rethreshold(spared.floor))
+    with pytest.raises(ConfigError, match="pairs were scored in one direction only"):
+        spared.rethreshold(spared.floor - 0.01)
+    spared.write(tmp_path / "r.html")
+    assert f'"floor":{spared.floor}' in (tmp_path / "r.html").read_text()
+
+
+def pairs_of(one):
+    return [(f.a.id, f.b.id) for f in one.findings]
+
+
 def test_scan_of_nothing_and_of_one():
     assert ct.scan([], device="cpu").findings == ()
     assert ct.scan([ct.Statement("1", "Ada Orlan", "We will pay.")], device="cpu").counts["scored_pairs"] == 0
@@ -140,7 +162,7 @@ def test_a_sentence_too_long_for_the_model_is_cut_and_said_so():
         ({"threshold": 2}, "threshold is 2; expected a probability"),
         ({"threshold": "high"}, "expected a probability"),
         ({"rules": ("all",)}, "unknown pairing rule 'all'"),
-        ({"direction": "up"}, "expected one of forward, both"),
+        ({"direction": "up"}, "expected one of auto, forward, both, needed"),
         ({"window_days": -1}, "expected days"),
         ({"min_similarity": 7}, "cosine"),
         ({"threads": 0}, "at least 1"),

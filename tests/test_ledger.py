@@ -106,6 +106,18 @@ def test_scores_from_the_ledger_are_those_of_the_model(model, tmp_path):
         assert (len(none), known) == (0, 0)
 
 
+def test_the_ledger_spares_the_directions_that_scoring_spares(model, tmp_path):
+    pairs = [(p.premise, p.hypothesis) for p in ct.read_labelled_pairs(SEEDS / "labelled_pairs.jsonl")][:30]
+    plain = score_pairs(pairs, model, direction="needed", level=0.7)
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        for before in (0, len(pairs)):
+            kept, known = ledger.score_pairs(pairs, model, direction="needed", level=0.7)
+            assert known == before
+            np.testing.assert_allclose(kept.relations, plain.relations, atol=1e-5)
+        _, known = ledger.score_pairs(pairs, model)
+        assert known == int((~np.isnan(plain.relations[:, 1, 0])).sum())
+
+
 def test_a_second_scan_scores_nothing_and_finds_the_same(seed_statements, tmp_path):
     path = str(tmp_path / "l.sqlite")
     plain = ct.scan(seed_statements, device="cpu")

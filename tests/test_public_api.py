@@ -30,6 +30,19 @@ def test_import_is_light():
     assert shown.stdout.strip() == "[]", shown.stderr
 
 
+@pytest.mark.parametrize(("command", "most"), [(("-c", "import contradict"), 0.5), (("-m", "contradict", "--help"), 0.8)])
+def test_starting_takes_little_of_the_processor(command, most):
+    """Idle, a quarter of that; benchmarks/startup.py measures it. Processor time, as the machine may be busy."""
+    resource = pytest.importorskip("resource")
+    taken = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(taken) < most
+
+
 def test_modules_import_no_model_package_by_themselves():
     names = sorted(p.stem for p in (ROOT / "contradict").glob("*.py") if not p.stem.startswith("__"))
     code = "import sys\n" + "\n".join(f"import contradict.{n}" for n in names)

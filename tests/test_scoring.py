@@ -9,6 +9,7 @@ import contradict as ct
 from contradict.backends import PACKAGES
 from contradict.errors import ConfigError
 from contradict.scoring import split_sentences
+from tests.conftest import SEEDS
 
 WORDS = ["the", "minister", "will", "not", "pay", "for", "a", "new", "dam", "before", "next", "year", "unless", "parliament", "agrees"]
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=25).map(" ".join)
@@ -20,7 +21,7 @@ TOLERANCE = {
     ("onnx", "float32"): 2e-5,
     ("openvino", "float32"): 2e-5,
     ("openvino", "bfloat16"): 0.06,
-    ("openvino", "int8"): 0.1,
+    ("openvino", "int8"): 0.06,
 }
 """What a probability may change by with the batch a pair is in. ONNX Runtime's int8 has no bound: its scale is that of the batch."""
 
@@ -44,6 +45,31 @@ def test_reverse_is_the_forward_of_the_swapped_pair(model):
     swapped = ct.score_pairs([(b, a) for a, b in pairs], model, direction="forward")
     np.testing.assert_allclose(both.relations[:, 1], swapped.relations[:, 0], atol=1e-6)
     assert np.isnan(swapped.relations[:, 1]).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 0.6, 0.75, 1.0])
+def test_sparing_a_direction_loses_no_pair_that_reaches_the_level(model, level):
+    filler = [f"The council met on day {day} and spoke about the roads of the valley." for day in range(60)]
+    long = " ".join([*filler, "The dam will be built."])
+    pairs = [(p.premise, p.hypothesis) for p in ct.read_labelled_pairs(SEEDS / "labelled_pairs.jsonl")]
+    pairs += [(long, "The dam will never be built."), *((b, a) for a, b in pairs[:20])]
+    both, needed = ct.score_pairs(pairs, model), ct.score_pairs(pairs, model, direction="needed", level=level)
+    np.testing.assert_allclose(needed.relations[:, 0], both.relations[:, 0], atol=2e-5)
+    reached, spared = both.conflict() >= level, np.isnan(needed.relations[:, 1]).all(axis=1)
+    assert spared.any() == (level > 0.5)
+    np.testing.assert_allclose(needed.relations[~spared], both.relations[~spared], atol=2e-5)
+    assert not (reached & spared).any()
+    assert (needed.conflict()[spared] < max(level, 1e-9)).all()
+    if level < 0.9:
+        assert needed.evidence == both.evidence
+
+
+def test_what_is_spared_depends_on_the_pair_alone(model):
+    pairs = [("We will pay.", "The dam stands."), ("The dam stands.", "We will pay."), ("a b", "c d")]
+    together = ct.score_pairs(pairs, model, direction="needed", level=0.8)
+    alone = [ct.score_pairs([pair], model, direction="needed", level=0.8).relations[0] for pair in pairs]
+    np.testing.assert_allclose(together.relations, alone, atol=2e-5)
+    assert np.isnan(together.relations[:2, 1]).all()
 
 
 def test_equal_pairs_are_scored_once(model, monkeypatch):
@@ -93,14 +119,16 @@ def test_no_pairs(model):
     assert scores.relations.shape == (0, 2, 5)
 
 
-def test_progress_counts_both_directions_to_the_end(model):
+@pytest.mark.parametrize("direction", ["both", "needed"])
+def test_progress_counts_both_directions_to_the_end(model, direction):
     calls = []
-    ct.score_pairs([("a b", f"c {i}") for i in range(30)], model, batch_tokens=32, progress=lambda *call: calls.append(call))
+    options = {"direction": direction, "level": 0.9, "batch_tokens": 32}
+    ct.score_pairs([("a b", f"c {i}") for i in range(30)], model, progress=lambda *call: calls.append(call), **options)
     assert calls[-1] == ("score", 60, 60)
     assert [done for _, done, _ in calls] == sorted(done for _, done, _ in calls)
 
 
-@pytest.mark.parametrize("options", [{"direction": "backward"}, {"batch_tokens": 0}])
+@pytest.mark.parametrize("options", [{"direction": "backward"}, {"batch_tokens": 0}, {"level": 1.1}])
 def test_settings_out_of_range(model, options):
     with pytest.raises(ConfigError, match="expected"):
         ct.score_pairs([("a", "b")], model, **options)
