@@ -27,8 +27,11 @@ from contradict.schema import LabelledPair
 from contradict.scoring import score_pairs
 
 HERE = Path(__file__).parent
-FALSE_ALARMS = {"compatible": 0.10, "unrelated": 0.05}
+FALSE_ALARMS = {"compatible": 0.15, "unrelated": 0.05}
 """Largest shares of written dev pairs that the threshold of a published model may flag."""
+SAME_ACTOR_FLAGGED = 0.005
+"""Largest share of pairs of real statements of one actor that it may flag."""
+SAME_ACTOR_PAIRS = 10_000
 
 
 def _targets(task: str, label: str, kind: str) -> tuple[str, ...]:
@@ -262,18 +265,34 @@ def probe(split: str, data: Path) -> dict[str, list[training.Example]]:
     }
 
 
-def calibrate(folder: Path) -> None:
-    """Fit calibration.json of a published model on the written dev groups."""
+def calibrate(folder: Path, data: Path) -> None:
+    """Fit calibration.json of a published model.
+
+    The curve is fitted on the dev split of the written groups. The threshold is the lowest that keeps `FALSE_ALARMS` there,
+    where compatible partners were written to look alarming, and `SAME_ACTOR_FLAGGED` on real statements of one actor.
+    """
     pairs = [
-        LabelledPair(group["anchor"]["text"], partner["text"], partner["label"], f"{group['id']}:{i}", {"group": group["id"]})
+        LabelledPair(group["anchor"]["text"], partner["text"], partner["label"], f"{group['id']}:{i}")
         for group in written_groups("dev")
         for i, partner in enumerate(group["partners"])
     ]
     model = load_model(str(folder))
     scores = score_pairs([(p.premise, p.hypothesis) for p in pairs], model)
-    calibrator = calibration.refit(pairs, scores, model, false_alarms=FALSE_ALARMS, group="group").calibrator
-    on = f"{calibrator.fitted['on']}, dev split of the written groups in models/data/written"
-    replace(calibrator, fitted=calibrator.fitted | {"on": on}).save(folder)
+    calibrator = calibration.calibrate(pairs, scores, false_alarms=FALSE_ALARMS)
+    real = same_actor_pairs(real_statements(data, "dev"), SAME_ACTOR_PAIRS, random.Random(5))
+    raw = score_pairs(real, model).conflict()
+    threshold = max(calibrator.threshold, calibrator.threshold_for(raw, SAME_ACTOR_FLAGGED))
+    flagged = (calibrator.probability(scores.conflict()) >= threshold).tolist()
+    labels = sorted({p.label for p in pairs})
+    about = {
+        "on": f"{calibrator.fitted['on']}, dev split of the written groups in models/data/written; {len(real):,} pairs of real statements",
+        "rule": f"{calibrator.fitted['rule']}, and {1000 * SAME_ACTOR_FLAGGED:g} in 1,000 pairs of real statements of one actor",
+        "flagged": {
+            **{label: round(float(np.mean([f for f, p in zip(flagged, pairs, strict=True) if p.label == label])), 4) for label in labels},
+            "same actor": round(float((calibrator.probability(raw) >= threshold).mean()), 4),
+        },
+    }
+    replace(calibrator, threshold=threshold, fitted=calibrator.fitted | about).save(folder)
 
 
 def main() -> None:
@@ -290,7 +309,7 @@ def main() -> None:
         training.publish(recipe, checkpoint, HERE / recipe["name"])
         shutil.copy(checkpoint / "log.jsonl", HERE.parent / "benchmarks" / "results" / f"training-{recipe['name']}.jsonl")
         if recipe["kind"] == "cross-encoder":
-            calibrate(HERE / recipe["name"])
+            calibrate(HERE / recipe["name"], args.data)
         return
     seed = recipe["seed"]
     if recipe["kind"] == "bi-encoder":
