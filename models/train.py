@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from attitudes import attitude_pairs
 from rewrites import rewritten_pairs
 
