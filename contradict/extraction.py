@@ -18,7 +18,21 @@ from typing import Any
 
 from .actors import lexicon, resolve_actors
 from .dates import DatePhrase, find_dates
-from .frames import Frame, child_of, find_frames, has_to, own_clause, parse, source_of, split_paragraphs, trimmed, word_set
+from .frames import (
+    Frame,
+    Paragraph,
+    announcement,
+    carried_speech,
+    child_of,
+    find_frames,
+    has_to,
+    own_clause,
+    parse,
+    source_of,
+    split_paragraphs,
+    trimmed,
+    word_set,
+)
 from .mentions import Reading, Source, characters, core_end, describe, is_outlet, read, whom
 from .schema import Article, DateRange, Statement
 
@@ -49,27 +63,59 @@ def find_attributions(article: Article) -> list[Attribution]:
         MissingDependencyError: spaCy or an English model is not installed.
     """
     paragraphs = list(split_paragraphs(article.text))
-    found = []
+    found: list[Attribution] = []
+    before: list[Attribution] = []  # of the paragraph before
+    opened: Attribution | None = None  # by "She added:" at its end
+    speaks = False  # whether its last words are a quote of the last of them
     for paragraph, doc in zip(paragraphs, parse(paragraphs, article.text), strict=True):
-        by_cue: dict[int, list[Frame]] = {}
-        for frame in find_frames(doc):
-            by_cue.setdefault(frame.cue.i, []).append(frame)
-        for frames in by_cue.values():
-            source = frames[0].source
-            if source is None:
-                continue
-            content = sorted(
-                {_complement(f) for f in frames} | {f.lead for f in frames if f.lead is not None and f.lead[1] - f.lead[0] > 1}
-            )
-            found.append(
-                Attribution(
-                    characters(doc, paragraph, *_source_words(source, frames[0].cue)),
-                    characters(doc, paragraph, frames[0].cue.i, frames[0].cue.i + 1),
-                    tuple(characters(doc, paragraph, *part) for part in content),
-                    frames[0].kind,
-                )
-            )
+        frames = find_frames(doc)
+        here = _attributions(paragraph, doc, frames)
+        whole = carried_speech(doc, frames, block=opened is not None)
+        if opened is not None and whole is not None:
+            here = [replace(opened, content=(characters(doc, paragraph, *whole),)), *here]
+        elif whole is not None and speaks and before:
+            carried = replace(before[-1], content=(*before[-1].content, characters(doc, paragraph, *whole)))
+            found[found.index(before[-1])] = carried
+            before, here = [carried], []
+            continue
+        found += here
+        said = announcement(doc)
+        opened = _attributions(paragraph, doc, [said])[0] if said is not None else None
+        speaks = _last_quote(frames, doc) is not None
+        before = here
     return found
+
+
+def _attributions(paragraph: Paragraph, doc: Any, frames: Sequence[Frame]) -> list[Attribution]:
+    """One attribution per cue that has a source."""
+    by_cue: dict[int, list[Frame]] = {}
+    for frame in frames:
+        by_cue.setdefault(frame.cue.i, []).append(frame)
+    found = []
+    for parts in by_cue.values():
+        source = parts[0].source
+        if source is None:
+            continue
+        content = sorted({_complement(f) for f in parts} | {f.lead for f in parts if f.lead is not None and f.lead[1] - f.lead[0] > 1})
+        found.append(
+            Attribution(
+                characters(doc, paragraph, *_source_words(source, parts[0].cue)),
+                characters(doc, paragraph, parts[0].cue.i, parts[0].cue.i + 1),
+                tuple(characters(doc, paragraph, *part) for part in content),
+                parts[0].kind,
+            )
+        )
+    return found
+
+
+def _last_quote(frames: Sequence[Frame], doc: Any) -> Frame | None:
+    """The quote with which a paragraph ends: a paragraph of quotes without a speaker goes on with it."""
+    last = max(frames, key=lambda f: max(f.end, f.cue.i), default=None)
+    goes_on = last is not None and last.quoted and last is frames[-1] and max(last.end, last.cue.i) >= len(doc) - _AFTER_QUOTE
+    return last if goes_on else None
+
+
+_AFTER_QUOTE = 14  # tokens that may follow the quote or its verb at the end of a paragraph ("he said in a telephone interview.")
 
 
 def _source_words(source: Any, cue: Any) -> tuple[int, int]:
@@ -135,13 +181,45 @@ class _Candidate:
 
 def _statements(reading: Reading) -> list[Statement]:
     told: list[tuple[_Candidate, Statement]] = []
+    opened: _Candidate | None = None  # by "She added:" at the end of the paragraph before
+    last: Frame | None = None  # the quote that ends it
     for p, doc in enumerate(reading.docs):
-        frames = [f for f in find_frames(doc) if f.stated]
-        for candidate in _candidates(reading, p, frames):
+        frames = find_frames(doc)
+        whole = carried_speech(doc, frames, block=opened is not None)
+        if whole is not None and opened is not None:
+            told.append((replace(opened, paragraph=p), _carried(reading, p, whole, _statement(reading, opened, told), told)))
+            opened, last = None, opened.frame
+            continue
+        if whole is not None and last is not None and told and told[-1][0].frame.cue == last.cue and told[-1][0].paragraph == p - 1:
+            told.append((replace(told[-1][0], paragraph=p), _carried(reading, p, whole, told[-1][1], told)))
+            continue
+        stated = [f for f in frames if f.stated]
+        for candidate in _candidates(reading, p, stated):
             for part in _split(candidate.frame):
                 piece = replace(candidate, frame=part)
                 told.append((piece, _statement(reading, piece, told)))
+        said = announcement(doc)
+        opened = next(iter(_candidates(reading, p, [said])), None) if said is not None else None
+        last = _last_quote(stated, doc)
     return [statement for _, statement in told]
+
+
+def _carried(
+    reading: Reading, p: int, whole: tuple[int, int], before: Statement, told: Sequence[tuple[_Candidate, Statement]]
+) -> Statement:
+    """The statement of a paragraph that goes on with a speech: all but the words is as in the paragraph before."""
+    start, end = reading.slice(p, *whole)
+    text = reading.article.text[start:end]
+    return replace(
+        before,
+        id=f"{reading.article.id}:{len(told)}",
+        text=text,
+        span=(start, end),
+        proposition=_sentence(_first_person(_unquoted(text), before.actor)),
+        sentence=reading.words(p, 0, len(reading.docs[p])),
+        condition=None,
+        hedge=None,
+    )
 
 
 def _split(frame: Frame) -> list[Frame]:

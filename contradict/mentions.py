@@ -113,7 +113,7 @@ def _leaked_document(reading: Reading) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"['’]s?$", "", " ".join(text.split()).translate(QUOTES))
+    return re.sub(r"^[-–—―\s]+|['’]s?$", "", " ".join(text.split()).translate(QUOTES))
 
 
 def is_outlet(text: str) -> bool:

@@ -258,6 +258,45 @@ def test_a_quote_goes_on_after_its_speaker():
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "actor", "quote"),
+    [
+        ('"We will not sell," Inge Holt said in an interview.\n\n"Not this year."', "Inge Holt", "Not this year."),
+        ('"We will not sell," Inge Holt said.\n\n"Not this year.\n\n"Nor the next."', "Inge Holt", "Nor the next."),
+        ('Inge Holt told reporters:\n\n"We will not sell the yard."', "Inge Holt", "We will not sell the yard."),
+        ("Inge Holt added:\n\nWe will not sell the yard, whatever they pay.", "Inge Holt", "We will not sell the yard, whatever they pay."),
+        ('"We will not sell the yard." -- Inge Holt, owner', "Inge Holt", "We will not sell the yard"),
+    ],
+)
+def test_speech_goes_on_in_the_next_paragraph(text, actor, quote):
+    text = "The yard has been for sale since spring, its owner says.\n\n" + text
+    statement = read(text)[-1]
+    assert (statement.actor, statement.text) == (actor, quote)
+    assert text[slice(*statement.span)] == quote
+
+
+def test_speech_does_not_go_on_where_another_speaks():
+    text = '"We will not sell," Inge Holt said.\n\n"They will," said Paul Nott.\n\nLars Vint: We shall see about that.\n\nThe yard is old.'
+    assert [s.actor for s in read(text)] == ["Inge Holt", "Paul Nott", "Lars Vint"]
+
+
+@pytest.mark.parametrize(
+    ("text", "actor", "content"),
+    [
+        ('"It is over," Inge Holt (D-Md.) said on Monday.', "Inge Holt", "It is over"),
+        ('"It is over for us," Inge Holt, a former general, said on Monday.', "Inge Holt", "It is over for us"),
+        ("Inge Holt said after the vote she would not sell.", "Inge Holt", "she would not sell"),
+        ("Inge Holt called for the minister to resign.", "Inge Holt", "for the minister to resign"),
+    ],
+)
+def test_a_speaker_is_found_where_the_parser_loses_it(text, actor, content):
+    assert one(text, actor).text == content
+
+
+def test_the_name_of_a_programme_is_nobodys_statement():
+    assert [s.text for s in read('Inge Holt said on "Morning With Paul Nott Live" that she would not sell.')] == ["she would not sell"]
+
+
 def test_condition_and_hedge_are_kept_in_the_proposition():
     statement = one("Inge Holt said that the port may open unless the strike goes on.", "Inge Holt")
     assert statement.condition == "unless the strike goes on"
