@@ -188,7 +188,7 @@ def _statements(reading: Reading) -> list[Statement]:
         whole = carried_speech(doc, frames, block=opened is not None)
         if whole is not None and opened is not None:
             told.append((replace(opened, paragraph=p), _carried(reading, p, whole, _statement(reading, opened, told), told)))
-            opened, last = None, opened.frame
+            last, opened = opened.frame, None
             continue
         if whole is not None and last is not None and told and told[-1][0].frame.cue == last.cue and told[-1][0].paragraph == p - 1:
             told.append((replace(told[-1][0], paragraph=p), _carried(reading, p, whole, told[-1][1], told)))

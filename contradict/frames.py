@@ -871,7 +871,7 @@ def _widen_to_quote(frame: Frame, quotes: Sequence[tuple[int, int]]) -> None:
     if frame.start > quote[0] + 1 and frame.cue.i < quote[1] and not frame.cue.doc[frame.start].is_sent_start:
         return
     between = frame.cue.doc[quote[1] : frame.end]
-    spills = 1 < len(between) and frame.end <= frame.cue.i and not any(t.pos_ in ("VERB", "AUX") for t in between)
+    spills = len(between) > 1 and frame.end <= frame.cue.i and not any(t.pos_ in ("VERB", "AUX") for t in between)
     if frame.form in ("clause", "predicate") and (frame.end <= quote[1] + 1 or spills) and quote[1] - quote[0] > 3:
         doc = frame.cue.doc
         frame.start, frame.end, frame.quoted = quote[0], quote[1], True
