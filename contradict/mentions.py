@@ -57,8 +57,13 @@ class Reading:
     mentions: list[_Mention] = field(default_factory=list)
     pronouns: dict[tuple[int, int], str] = field(default_factory=dict)
     outlet: str | None = None
+    outlets: frozenset[str] = frozenset()
     authors: dict[str, str] = field(default_factory=dict)
     leak: str | None = None
+
+    def is_outlet(self, text: str) -> bool:
+        """Whether the words name a newspaper, station or agency, by the lexicon or by what this article says of it."""
+        return is_outlet(text) or re.sub(r"^the ", "", text, flags=re.IGNORECASE) in self.outlets
 
     def slice(self, paragraph: int, start: int, end: int) -> tuple[int, int]:
         """Character offsets in the article of a token range."""
@@ -74,6 +79,8 @@ def read(article: Article, aliases: Mapping[str, Sequence[str]] | None) -> Readi
     """Parse an article and find out whom its names, roles and pronouns mean."""
     paragraphs = list(split_paragraphs(article.text))
     reading = Reading(article, paragraphs, parse(paragraphs, article.text), Cast(aliases))
+    reading.outlets = frozenset(_named_outlets(reading))
+    places = _places(reading.docs)
     runs = [(p, run) for p, doc in enumerate(reading.docs) for run in _name_runs(doc)]
     # Full names first: "Clinton" must not become a person of its own before "Hillary Clinton" is known.
     for full in (True, False):
@@ -82,7 +89,8 @@ def read(article: Article, aliases: Mapping[str, Sequence[str]] | None) -> Readi
             token = reading.docs[p][end - 1]
             if end - start == 1 and token.dep_ == "pobj" and token.head.lower_ in ("of", "in", "at", "from", "to", "into"):
                 continue  # more often a place that the tagger does not know
-            if (len(read_speaker(text).name) > 1) is full and not is_outlet(text):
+            name = read_speaker(text).name
+            if (len(name) > 1) is full and not reading.is_outlet(text) and not (name and name[-1] in places):
                 reading.cast.add(text)
     for p, doc in enumerate(reading.docs):
         _note_appositions(reading, p, doc)
@@ -96,6 +104,41 @@ def read(article: Article, aliases: Mapping[str, Sequence[str]] | None) -> Readi
             sentence += 1
         sentence += 1
     return reading
+
+
+def _named_outlets(reading: Reading) -> Iterator[str]:
+    """Names that the article calls a newspaper or a station ("the broadcaster Kanal Ost"), and the short forms of outlets."""
+    for doc in reading.docs:
+        for token in doc:
+            if token.pos_ != "PROPN" or (token.i + 1 < len(doc) and doc[token.i + 1].pos_ == "PROPN"):
+                continue
+            start = token.i
+            while start > 0 and doc[start - 1].pos_ == "PROPN":
+                start -= 1
+            name = doc[start : token.i + 1].text
+            if start > 0 and doc[start - 1].lower_ in word_set("reports"):
+                yield name
+            elif is_outlet(name) and len(name.split()) > 1 and not name.startswith("The "):
+                yield name.split()[-1]
+
+
+_STATE = frozenset(["ambassador", "embassy", "envoy", "official", "minister", "government", "parliament", "army", "border", "delegation"])
+"""What a country, a region or a town has: a bare name in front of it is that of a place."""
+
+
+def _places(docs: Sequence[Any]) -> frozenset[str]:
+    """Single names that some sentence uses as a place ("in Kelmar", "the Kelmar ambassador") and none as a person's."""
+    places, people = set(), set()
+    for token in (t for doc in docs for t in doc if t.pos_ == "PROPN"):
+        before = token.nbor(-1) if token.i > 0 else None
+        in_name = before is not None and (before.pos_ == "PROPN" or before.lower_ in lexicon()["titles"])
+        owned = token.dep_ in ("compound", "amod", "nmod") and token.head.lemma_.lower() in _STATE and token.head.i == token.i + 1
+        located = token.dep_ == "pobj" and token.head.lower_ == "in" and token.ent_type_ != "PERSON" and child_of(token, "det") is None
+        if in_name:
+            people.add(token.text)
+        elif owned or located:
+            places.add(token.text)
+    return frozenset(places - people)
 
 
 def _leaked_document(reading: Reading) -> str | None:
@@ -282,7 +325,7 @@ def _note_mention(reading: Reading, p: int, sentence: int, token: Any) -> None:
             return
         reading.pronouns[(p, token.i)] = actor
         gender, plural = _pronoun_gender(token), token.lower_.startswith("the")
-        if gender is not None:
+        if gender is not None and token.dep_ in ("nsubj", "nsubjpass"):
             reading.cast.note_gender(actor, gender)
     elif (token.pos_ == "PROPN" and token.dep_ != "compound" and reading.cast.knows(token.text)) or (
         token.ent_type_ == "PERSON" and token.dep_ != "compound"
@@ -328,6 +371,8 @@ def _antecedent(reading: Reading, p: int, sentence: int, token: Any) -> str | No
     gender, plural = _pronoun_gender(token), token.lower_.startswith("the")
     barred = _barred(token)
     excluded = {m.actor for m in reading.mentions[-20:] if m.paragraph == p and m.token in barred and m.subject}
+    bound = _bound(token)
+    excluded |= {m.actor for m in reading.mentions[-20:] if m.paragraph == p and m.token in bound}
     scores: dict[str, float] = {}
     for m in reversed(reading.mentions):
         distance = sentence - m.sentence
@@ -366,12 +411,30 @@ def _barred(token: Any) -> frozenset[int]:
     return frozenset(barred)
 
 
+def _bound(token: Any) -> frozenset[int]:
+    """Tokens that an object cannot mean, being its subject ("X called her"), or that it helps to describe ("X, a critic of hers")."""
+    bound: set[int] = set()
+    for above in token.ancestors:
+        if above.dep_ == "appos":
+            bound |= {above.i, above.head.i}
+        if above.pos_ in ("VERB", "AUX"):
+            break
+    verb = token.head if token.dep_ in ("dobj", "dative") else token.head.head if token.dep_ == "pobj" else None
+    while token.tag_ == "PRP" and verb is not None and verb.pos_ in ("VERB", "AUX"):
+        subject = child_of(verb, "nsubj", "nsubjpass")
+        if subject is not None:
+            bound.add(subject.i)
+            break
+        verb = verb.head if verb.dep_ in ("xcomp", "conj", "advcl") and verb.head.i != verb.i else None
+    return frozenset(bound)
+
+
 def describe(reading: Reading, p: int, token: Any) -> Source:
     """Resolve a noun phrase without looking at pronouns: names, roles, groups, bodies, outlets, documents."""
     start = token.left_edge.i
     full = _plain(reading.words(p, start, token.i + 1))
     lemma = token.lemma_.lower()
-    if is_outlet(full) or (
+    if reading.is_outlet(full) or (
         lemma in word_set("reports")
         and not (reading.leak and lemma in word_set("documents"))
         and token.pos_ == "NOUN"
