@@ -11,6 +11,7 @@ antecedents are close, and gives no year that neither the text nor the article's
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -484,6 +485,10 @@ def _clause_tokens(frame: Frame) -> list[Any]:
     if verb.dep_ == "acl" and verb.head.lemma_.lower() in word_set("documents"):
         tops.append(verb.head)
     tokens: dict[int, Any] = {}
+    opening = cue.sent[0]
+    if opening.pos_ == "ADP" and tops[-1] == cue.sent.root and opening.head.left_edge == opening and opening.head.i < cue.i:
+        # "At the meeting, a day before she went, she said": the parser gives the place to the clause in between.
+        tokens.update({t.i: t for t in opening.subtree if t.i not in barred})
     for top in tops:
         for child in own_clause(top, frame.source):
             if child.i not in barred:
@@ -514,6 +519,8 @@ def _channel(
         return "private", "document", reading.leak, c.document, None
     if cues:
         return cues[0].channel, "cue", cues[0].evidence, cues[0].venue, None
+    if (written := _written_in(reading, c)) is not None:
+        return "private", "document", written, None, None
     carriers = [
         s
         for s in c.chain
@@ -539,8 +546,9 @@ def _channel(
     same = [(d, s) for d, s in told if s.actor == c.actor]
     if same:
         d, s = same[-1]
+        told_nobody = _addressee(frame) is None or (frame.kind == "want" and frame.source.tag_ == "PRP")
         near = d.paragraph == c.paragraph and frame.cue.sent.start - d.frame.cue.sent.start < 80 and told[-1][1] is s
-        if near and s.extra["channel_rule"] in _CARRIED and not c.chain and not _addressee(frame) and frame.kind != "think":
+        if near and s.extra["channel_rule"] in _CARRIED and not c.chain and frame.kind != "think" and told_nobody:
             return s.channel, "elaboration", s.channel_evidence, s.venue, s
     if frame.kind in ("attitude", "want", "stance") and kind == "person" and not frame.quoted:
         attitudes = [s for d, s in same if d.frame.kind in ("attitude", "want", "stance")]
@@ -549,11 +557,31 @@ def _channel(
         if attitudes and attitudes[0].channel == "private" and narrated:
             return "private", "topic", attitudes[0].channel_evidence, None, attitudes[0]
     spoken = frame.kind in ("say", "quote") or (frame.kind in ("stance", "want") and frame.cue.lemma_ in word_set("speech_acts"))
-    if spoken and kind in ("person", "individual", "body") and not c.chain and c.document is None and not _addressee(frame):
+    heard = _addressee(frame)
+    on_record = heard is None or heard.lower_ == "us" or reading.is_outlet(reading.words(c.paragraph, heard.left_edge.i, heard.i + 1))
+    if spoken and kind in ("person", "individual", "body") and not c.chain and c.document is None and on_record:
         anonymous = kind == "individual" and frame.cue.doc[frame.source.left_edge.i].lower_ in ("one", "some")
         if not anonymous and frame.cue.lower_ != "according":
             return "public", "on record", frame.cue.text, None, None
     return "unknown", "none", None, None, None
+
+
+def _written_in(reading: Reading, c: _Candidate) -> str | None:
+    """The private document that "he wrote" takes up: a letter to somebody, a memo or a diary named before in the paragraph."""
+    cue, lists = c.frame.cue, lexicon()["channels"]
+    if cue.lemma_.lower() != "write" or _addressee(c.frame) is not None:
+        return None
+    for noun in reversed(cue.doc[: cue.i]):
+        lemma = noun.lemma_.lower()
+        if noun.pos_ != "NOUN" or lemma not in word_set("documents") or noun.dep_ == "compound":
+            continue
+        modifiers = {t.lower_ for t in noun.children}
+        readers = [inner for t in noun.subtree if t.lower_ == "to" and (inner := child_of(t, "pobj")) is not None]
+        public = any(r.lemma_.lower() in lists["public"]["addressees"] for r in readers) or "open" in modifiers
+        marked = bool(modifiers & set(lists["private"]["adjectives"])) or lemma in lists["private"]["documents"]
+        private = marked or (lemma in lists["private"]["weak_nouns"] and bool(readers))
+        return _noun_phrase(reading, c.paragraph, noun) if private and not public else None
+    return None
 
 
 def _continues_report(reading: Reading, c: _Candidate, before: _Candidate) -> bool:
@@ -580,7 +608,16 @@ def _addressee(frame: Frame) -> Any:
         (p for p in verb.children if p.dep_ in ("prep", "dative") and p.lower_ in ("to", "with") and not frame.start <= p.i < frame.end),
         None,
     )
-    return child_of(to, "pobj") if to is not None else None
+    listener = child_of(to, "pobj") if to is not None else None
+    heard = listener is not None and (listener.pos_ in ("PROPN", "PRON") or listener.lemma_.lower() in _listeners())
+    return listener if heard else None  # "says with a laugh" is said to nobody
+
+
+@functools.cache
+def _listeners() -> frozenset[str]:
+    channels = lexicon()["channels"]
+    named = (channels["private"]["addressees"], channels["private"]["inner_addressees"], channels["public"]["addressees"])
+    return word_set("person_nouns") | word_set("group_nouns") | frozenset(word for words in named for word in words)
 
 
 def _channel_cues(reading: Reading, c: _Candidate, tokens: Sequence[Any]) -> Iterator[_Cue]:
@@ -618,7 +655,8 @@ def _channel_cues(reading: Reading, c: _Candidate, tokens: Sequence[Any]) -> Ite
         )
         if is_listener:
             evidence = reading.words(p, min(token.left_edge.i, token.i), token.i + 1)
-            if lemma in lists["public"]["addressees"]:
+            named = {lemma, *(f"{c.lower_} {lemma}" for c in token.children if c.dep_ == "compound")}
+            if named & {*lists["public"]["addressees"], *lists["public"]["venues"]}:
                 yield _Cue(2, "public", evidence, evidence)
             elif lemma in lists["private"]["addressees"]:
                 yield _Cue(4, "private", evidence, evidence)

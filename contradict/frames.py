@@ -29,7 +29,7 @@ __all__ = [
     "own_clause",
     "parse",
     "pipeline",
-    "semicolon_between",
+    "clause_break",
     "source_of",
     "split_paragraphs",
     "trimmed",
@@ -277,6 +277,8 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     if verb.lower_ in word_set("adjectives") and verb.dep_ in ("acomp", "attr"):
         yield from _adjective_frames(verb)
         return
+    if lemma == "put" and (it := child_of(verb, "dobj")) is not None and it.lower_ in ("it", "this", "that"):
+        kinds = ["say"]  # "put it more bluntly: P"
     if not kinds and lemma != "let":
         return
     source = source_of(verb)
@@ -395,6 +397,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     ]
     end = max(c.right_edge.i + 1 for c in after)
     kind = next((k for k in ("stance", "want", "topic") if k in kinds), kinds[0])
+    kind = "topic" if lemma in ("think", "dream", "wonder") else kind  # "thinks about the budget" does not tell what
     yield trimmed(Frame(verb, kind, source, target.left_edge.i, end, target, None, "verb", flip or ("not" if negated else "")), doc)
 
 
@@ -442,6 +445,8 @@ def _clause_frame(verb: Any, clause: Any, kinds: Sequence[str], source: Any, fli
         else:
             that = next((t for t in doc[verb.i + 1 : clause.i] if t.lower_ == "that" and t.head.i >= clause.i), None)
             start = that.i if that is not None else start
+    if start > verb.i:
+        end = _before_witness(doc, start, end)
     form = "clause"
     if kind in ("want", "stance") or (kind == "say" and child_of(clause, *_SUBJECTS) is None and has_to(clause)):
         form = "verb"
@@ -460,6 +465,23 @@ def _reports(verb: Any) -> bool:
     """Whether a clause is a report of its own: it has a speaker, a reporting verb in the tense of news, and what is said."""
     said = verb.lemma_.lower() in word_set("verbs", "say") and verb.tag_ in ("VBD", "VBZ")
     return said and child_of(verb, "nsubj") is not None and child_of(verb, "ccomp") is not None
+
+
+def _before_witness(doc: Any, start: int, end: int) -> int:
+    """End of a content without ", as two of them confirmed", ", according to a guest" or ", minutes seen by the paper show"."""
+    for comma in doc[start + 1 : end - 2]:
+        after = doc[comma.i + 1]
+        if comma.text != ",":
+            continue
+        confirms = after.lower_ == "as" and after.dep_ in ("mark", "advmod", "prep") and after.head.lemma_.lower() in word_set("verbs", "say")
+        seen = bool({after.lower_, after.lemma_.lower()} & word_set("documents")) and doc[comma.i + 2].lemma_.lower() in _SEEN
+        if seen or after.lower_ == "according" or (confirms and after.head.right_edge.i + 1 >= end):
+            return int(comma.i)
+    return end
+
+
+_SEEN = frozenset(["see", "obtain", "review", "release", "publish", "leak", "show", "read"])
+"""What a paper has done with the documents that it cites."""
 
 
 def _outer_cue(verb: Any) -> Any:
@@ -661,7 +683,7 @@ def _content_clause(verb: Any) -> Any:
     if verb.lemma_.lower() in word_set("naming"):
         clauses = [c for c in clauses if any(m.dep_ == "mark" for m in c.children) or c.pos_ in ("VERB", "AUX")]
     right = [c for c in clauses if c.i > verb.i]
-    clauses = [c for c in clauses if c.i > verb.i or not semicolon_between(c, verb)]
+    clauses = [c for c in clauses if c.i > verb.i or not clause_break(c, verb)]
     return (right or clauses or [None])[0]
 
 
@@ -699,9 +721,9 @@ def _before_report(doc: Any, start: int, end: int) -> int:
     return end
 
 
-def semicolon_between(a: Any, b: Any) -> bool:
-    """Whether a semicolon parts two words: then the first is a sentence of its own, whatever the parser says."""
-    return any(t.text == ";" for t in a.doc[a.i : b.i])
+def clause_break(a: Any, b: Any) -> bool:
+    """Whether a semicolon or colon parts two words: then the first is a sentence of its own, whatever the parser says."""
+    return any(t.text in (";", ":") for t in a.doc[a.i : b.i])
 
 
 def source_of(verb: Any) -> Any:
@@ -735,6 +757,8 @@ def source_of(verb: Any) -> Any:
                 return child_of(token.head, "dobj")
             token = token.head
             continue
+        if token.dep_ == "pcomp" and token.head.lower_ == "as" and (spoken := child_of(token.head.head, "nsubjpass")) is not None:
+            return spoken  # "is quoted as saying"
         if token.dep_ == "pcomp" and token.head.lower_ in _SAME_SUBJECT and token.head.head.pos_ in ("VERB", "AUX"):
             token = token.head.head
             continue
@@ -810,7 +834,7 @@ def trimmed(frame: Frame, doc: Any) -> Frame:
         doc[start].is_punct
         or doc[start].is_space
         or doc[start].is_quote
-        or (doc[start].lower_ == "that" and doc[start].tag_ in ("IN", "WDT") and start + 1 < end)
+        or (doc[start].lower_ == "that" and (doc[start].tag_ in ("IN", "WDT") or doc[start].dep_ == "mark") and start + 1 < end)
         or (doc[start].dep_ == "cc" and doc[start].head.i < start)
     ):
         start += 1

@@ -7,12 +7,13 @@ people means nobody. Outlets and documents are told from people, because they re
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .actors import Cast, lexicon, read_speaker
-from .frames import QUOTES, Paragraph, child_of, own_clause, parse, semicolon_between, split_paragraphs, word_set
+from .frames import QUOTES, Paragraph, child_of, own_clause, parse, clause_break, split_paragraphs, word_set
 from .schema import Article
 
 __all__ = ["Reading", "Source", "characters", "core_end", "describe", "is_outlet", "read", "whom"]
@@ -124,21 +125,24 @@ def _named_outlets(reading: Reading) -> Iterator[str]:
 
 _STATE = frozenset(["ambassador", "embassy", "envoy", "official", "minister", "government", "parliament", "army", "border", "delegation"])
 """What a country, a region or a town has: a bare name in front of it is that of a place."""
+_RULED = frozenset(["president", "minister", "governor", "mayor", "king", "queen", "capital", "city", "town", "island", "port", "people"])
+"""Of what there is one in a country or town: a bare name after "of" is that of a place."""
 
 
 def _places(docs: Sequence[Any]) -> frozenset[str]:
-    """Single names that some sentence uses as a place ("in Kelmar", "the Kelmar ambassador") and none as a person's."""
-    places, people = set(), set()
+    """Single names that are used as a place ("in Kelmar", "the Kelmar ambassador") more often than in a person's name."""
+    uses: Counter[str] = Counter()  # as a place, less those as a person
     for token in (t for doc in docs for t in doc if t.pos_ == "PROPN"):
         before = token.nbor(-1) if token.i > 0 else None
         in_name = before is not None and (before.pos_ == "PROPN" or before.lower_ in lexicon()["titles"])
         owned = token.dep_ in ("compound", "amod", "nmod") and token.head.lemma_.lower() in _STATE and token.head.i == token.i + 1
+        ruled = token.dep_ == "pobj" and token.head.lower_ == "of" and token.head.head.lower_ in _RULED
         located = token.dep_ == "pobj" and token.head.lower_ == "in" and token.ent_type_ != "PERSON" and child_of(token, "det") is None
         if in_name:
-            people.add(token.text)
-        elif owned or located:
-            places.add(token.text)
-    return frozenset(places - people)
+            uses[token.text] -= 1
+        elif owned or located or ruled:
+            uses[token.text] += 1
+    return frozenset(name for name, count in uses.items() if count > 0)
 
 
 def _leaked_document(reading: Reading) -> str | None:
@@ -146,10 +150,12 @@ def _leaked_document(reading: Reading) -> str | None:
     lists = lexicon()["channels"]["private"]
     for p, doc in enumerate(reading.docs):
         for token in doc:
-            if token.pos_ != "NOUN" or token.lemma_.lower() not in word_set("documents") or token.dep_ == "compound":
+            words = {token.lower_, token.lemma_.lower()}  # "minutes" are no minute
+            if token.pos_ != "NOUN" or words.isdisjoint(word_set("documents")) or token.dep_ == "compound":
                 continue
             marks = [c for c in token.children if c.lower_ in lists["adjectives"] and c.dep_ in ("amod", "acl")]
-            if marks or (token.lemma_.lower() in lists["documents"] and token.dep_ in ("nsubj", "nsubjpass", "dobj")):
+            cited = token.dep_ in ("nsubj", "nsubjpass", "dobj", "npadvmod") or (token.dep_ == "pobj" and token.head.head.lower_ == "according")
+            if marks or (cited and not words.isdisjoint(lists["documents"])):
                 first, last = min([token.i, *(c.i for c in marks)]), max([token.i, *(c.i for c in marks)])
                 return reading.words(p, first, last + 1)
     return None
@@ -178,6 +184,8 @@ def _name_runs(doc: Any) -> Iterator[tuple[int, int]]:
             end = start + 1
             while end < len(doc) and doc[end].ent_type_ == "PERSON" and doc[end].ent_iob_ == "I":
                 end += 1
+            if end < len(doc) and doc[end].pos_ == "PROPN" and doc[end].ent_type_ == "" and doc[end - 1].head == doc[end]:
+                end += 1  # "Shirin Vaziri", of which the tagger took only the first name
         else:
             end = start + 1
             while end < len(doc) and doc[end].pos_ == "PROPN" and doc[end].text[:1].isupper() and doc[end].ent_type_ != "PERSON":
@@ -293,7 +301,8 @@ def _note_delayed_name(reading: Reading) -> None:
     text = _name_text(reading, 1, name)
     actor = reading.cast.find(text, roles=False)
     own = read_speaker(text).role
-    fits = [r for r in roles if own == r.lower_] or ([] if own in titles and own not in ("marshal", "general") else roles)
+    named = own in titles and own not in ("marshal", "general")
+    fits = [r for r in roles if own == r.lower_] or [r for r in roles if not named or r.lower_ in ("head", "boss", "chief", "leader")]
     if actor is not None and len({r.lower_ for r in fits}) == 1 and name.dep_ in ("nsubj", "nsubjpass", "pobj"):
         reading.cast.note_role(actor, _plain(reading.words(0, fits[0].left_edge.i, core_end(fits[0]))))
 
@@ -398,7 +407,7 @@ def _barred(token: Any) -> frozenset[int]:
     barred: set[int] = set()
     if verb is not None:
         for child in verb.children:
-            if child.i < token.i and child.dep_ in ("ccomp", "dep") and not semicolon_between(child, verb):
+            if child.i < token.i and child.dep_ in ("ccomp", "dep") and not clause_break(child, verb):
                 barred.update(t.i for t in child.subtree)
             elif child.i < token.i and child.dep_ == "prep":
                 # "In a letter to the mediator, she wrote": what stands in the verb's own phrase is not its subject.
@@ -508,7 +517,7 @@ def _role_holder(reading: Reading, p: int, token: Any, phrase: str) -> str | Non
 
 
 def _bare(phrase: str) -> str:
-    return re.sub(r"^(?:the|a|an|some|his|her|their|its) (?=\w)", "", phrase, flags=re.IGNORECASE)
+    return re.sub(r"^(?:the|a|an|some|one|another|his|her|their|its) (?!of )(?=\w)", "", phrase, flags=re.IGNORECASE)
 
 
 def _anchored(reading: Reading, p: int, token: Any) -> str:

@@ -110,6 +110,35 @@ def test_a_pronoun_after_its_content_is_not_whom_the_content_is_about():
     assert not [s for s in read(text) if s.actor == "Mark Feld" and s.speaker == "he"]
 
 
+@pytest.mark.parametrize(
+    ("text", "actor"),
+    [
+        ("Cllr Derek Tansley met them. Cllr Tansley said that the pool would close.", "Derek Tansley"),
+        ("Witness Tilo Merk, a surveyor, recalled that the wall had cracked.", "Tilo Merk"),
+        ("Opposition leader Shirin Vaziri said that the pool would close.", "Shirin Vaziri"),
+        ("The Kelmar ambassador, Ioana Petrescu, wrote. Gaspard Thiele said the north was lost. In Kelmar he said it was not.", "Gaspard Thiele"),
+        ("Yusuf Demirel contradicted her. He said that the bottles were full.", "Yusuf Demirel"),
+        ("Mayor Gunnar Fosse, one of her critics, spoke on Monday. He said that he had been unfair.", "Gunnar Fosse"),
+    ],
+)
+def test_a_job_is_no_part_of_a_name_a_place_is_nobody_and_an_object_not_its_subject(text, actor):
+    assert {s.actor for s in read(text)} == {actor}
+
+
+def test_the_unnamed_head_of_the_lead_is_the_named_one_of_the_next_paragraph():
+    text = (
+        "The head of the Sund ferry line told his board that two ships would be sold, minutes seen by this agency show.\n\n"
+        "Chief Executive Jorn Askildt made the remark on Monday, according to the minutes."
+    )
+    assert (one(text, "Jorn Askildt").text, one(text, "Jorn Askildt").channel) == ("two ships would be sold", "private")
+
+
+def test_what_bears_a_report_out_is_no_part_of_it():
+    assert one("Inge Holt told them that it would sink, as two of the guests have confirmed.", "Inge Holt").text == "it would sink"
+    assert one("Inge Holt said that it would sink, according to one of the guests.", "Inge Holt").text == "it would sink"
+    assert one("In the minutes Inge Holt is quoted as saying that it would sink.", "Inge Holt").text == "it would sink"
+
+
 def test_spokesman_of_somebody_is_somebody_else():
     text = "Peter Lund is on leave. A spokesman for Mr. Lund said that the port is shut."
     (statement,) = read(text)
@@ -327,6 +356,11 @@ def test_headline_and_byline_give_nothing():
         ("Inge Holt, who has met privately with Mark Feld, believes that the port is shut.", "unknown", None),
         ("Inge Holt said that Mark Feld privately wept.", "public", "said"),
         ("Inge Holt told the committee that the port is shut.", "unknown", None),
+        ("Inge Holt told a news conference on Friday that she would stay.", "public", "a news conference"),
+        ("Inge Holt told the hearing that she would stay.", "public", "the hearing"),
+        ("Inge Holt says with a laugh that she will stay.", "public", "says"),
+        ("The court saw a letter that Inge Holt sent to her deputy. She would stay, Holt wrote.", "private", "letter"),
+        ("At the closed session, a day before she left, Inge Holt said that she would stay.", "private", "closed session"),
     ],
 )
 def test_channel_comes_from_the_clause_of_the_cue(sentence, channel, evidence):
