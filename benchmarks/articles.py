@@ -84,9 +84,7 @@ def count_conflicts(record: dict[str, Any], statements: list[Statement], found: 
     scored = {frozenset(pair) for pair in report.pairs}
     flagged = {frozenset((f.a.id, f.b.id)) for f in report.findings}
     read = [
-        (found[a], found[b])
-        for a, b in conflicts
-        if all(j in found and statements[found[j]].channel == gold[j]["channel"] for j in (a, b))
+        (found[a], found[b]) for a, b in conflicts if all(j in found and statements[found[j]].channel == gold[j]["channel"] for j in (a, b))
     ]
     seen = [frozenset((statements[found[a]].id, statements[found[b]].id)) for a, b in conflicts if a in found and b in found]
     return {

@@ -42,7 +42,10 @@ def mixed_articles(folder: Path, count: int, *, seed: int = 0) -> Iterator[dict[
     names = sorted({s["actor"].split()[-1] for record in gold for s in record["statements"] if s["actor"].istitle()})
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
     for n in range(count):
-        renamed = {name: "".join(rng.choice(("ba", "cor", "del", "fin", "gar", "lo", "mi", "nu", "ster", "vi")) for _ in range(3)) for name in names}
+        renamed = {
+            name: "".join(rng.choice(("ba", "cor", "del", "fin", "gar", "lo", "mi", "nu", "ster", "vi")) for _ in range(3))
+            for name in names
+        }
         text: list[str] = []
         while sum(map(len, text)) < SIZE:
             text.append(pattern.sub(lambda m, new=renamed: new[m.group()].title(), rng.choice(paragraphs)))  # type: ignore[misc]

@@ -24,12 +24,12 @@ __all__ = [
     "announcement",
     "carried_speech",
     "child_of",
+    "clause_break",
     "find_frames",
     "has_to",
     "own_clause",
     "parse",
     "pipeline",
-    "clause_break",
     "source_of",
     "split_paragraphs",
     "trimmed",
@@ -473,7 +473,9 @@ def _before_witness(doc: Any, start: int, end: int) -> int:
         after = doc[comma.i + 1]
         if comma.text != ",":
             continue
-        confirms = after.lower_ == "as" and after.dep_ in ("mark", "advmod", "prep") and after.head.lemma_.lower() in word_set("verbs", "say")
+        confirms = (
+            after.lower_ == "as" and after.dep_ in ("mark", "advmod", "prep") and after.head.lemma_.lower() in word_set("verbs", "say")
+        )
         seen = bool({after.lower_, after.lemma_.lower()} & word_set("documents")) and doc[comma.i + 2].lemma_.lower() in _SEEN
         if seen or after.lower_ == "according" or (confirms and after.head.right_edge.i + 1 >= end):
             return int(comma.i)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .actors import Cast, lexicon, read_speaker
-from .frames import QUOTES, Paragraph, child_of, own_clause, parse, clause_break, split_paragraphs, word_set
+from .frames import QUOTES, Paragraph, child_of, clause_break, own_clause, parse, split_paragraphs, word_set
 from .schema import Article
 
 __all__ = ["Reading", "Source", "characters", "core_end", "describe", "is_outlet", "read", "whom"]
@@ -154,7 +154,9 @@ def _leaked_document(reading: Reading) -> str | None:
             if token.pos_ != "NOUN" or words.isdisjoint(word_set("documents")) or token.dep_ == "compound":
                 continue
             marks = [c for c in token.children if c.lower_ in lists["adjectives"] and c.dep_ in ("amod", "acl")]
-            cited = token.dep_ in ("nsubj", "nsubjpass", "dobj", "npadvmod") or (token.dep_ == "pobj" and token.head.head.lower_ == "according")
+            cited = token.dep_ in ("nsubj", "nsubjpass", "dobj", "npadvmod") or (
+                token.dep_ == "pobj" and token.head.head.lower_ == "according"
+            )
             if marks or (cited and not words.isdisjoint(lists["documents"])):
                 first, last = min([token.i, *(c.i for c in marks)]), max([token.i, *(c.i for c in marks)])
                 return reading.words(p, first, last + 1)

@@ -116,7 +116,10 @@ def test_a_pronoun_after_its_content_is_not_whom_the_content_is_about():
         ("Cllr Derek Tansley met them. Cllr Tansley said that the pool would close.", "Derek Tansley"),
         ("Witness Tilo Merk, a surveyor, recalled that the wall had cracked.", "Tilo Merk"),
         ("Opposition leader Shirin Vaziri said that the pool would close.", "Shirin Vaziri"),
-        ("The Kelmar ambassador, Ioana Petrescu, wrote. Gaspard Thiele said the north was lost. In Kelmar he said it was not.", "Gaspard Thiele"),
+        (
+            "The Kelmar ambassador, Ioana Petrescu, wrote. Gaspard Thiele said the north was lost. In Kelmar he said it was not.",
+            "Gaspard Thiele",
+        ),
         ("Yusuf Demirel contradicted her. He said that the bottles were full.", "Yusuf Demirel"),
         ("Mayor Gunnar Fosse, one of her critics, spoke on Monday. He said that he had been unfair.", "Gunnar Fosse"),
     ],
