@@ -1,9 +1,11 @@
-"""How well extraction does on articles with gold statements: F1, channel, date and wrong persons.
+"""How well articles with gold statements are read, and how many of their conflicts reach the reader.
 
-The folder holds pairs `NAME.txt` and `NAME.gold.json`; the JSON has `date` and `statements` with `actor, channel,
-text, start, end, date`. A prediction matches a gold statement if the actor is the same person and the characters of
-the content overlap with IoU >= 0.5. Statements of unnamed people ("US officials") are scored apart, because gold
-holds those of individuals only. Intervals: percentile bootstrap over articles.
+A folder holds pairs `NAME.txt` and `NAME.gold.json`; the JSON has `date`, `statements` with `actor, channel, text, start,
+end, date`, and `contradictions` as pairs of indices into them with a label. A prediction matches a gold statement if the
+actor is the same person and the characters of the content overlap with IoU >= 0.5. Statements of unnamed people ("US
+officials") are scored apart, because gold holds those of individuals only. A conflict is read when both its statements
+are found with the right actor and channel, paired when the two also come through pairing and pruning with the default
+settings, and found when they are among the findings. Intervals: percentile bootstrap over articles.
 """
 
 from __future__ import annotations
@@ -15,10 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from resampling import RESULTS, intervals, write_section
+from resampling import RESULTS, intervals, match, write_section
 
+from contradict.detector import Detector
 from contradict.extraction import extract_statements
 from contradict.schema import Article, DateRange, Statement
+
+COUNTS = (
+    *("predicted", "gold", "right", "spans", "wrong_person", "channel", "private", "truly_private", "date_holds", "date_exact"),
+    *("extra_unnamed", "conflicts", "conflicts_read", "conflicts_paired", "conflicts_found", "without_conflict", "quiet"),
+)
 
 
 def iou(a: tuple[int, int], b: tuple[int, int]) -> float:
@@ -33,93 +41,129 @@ def same_actor(predicted: str, gold: str) -> bool:
     return a == b or b.split()[-1] == a
 
 
-def score_article(statements: list[Statement], gold: list[dict[str, Any]]) -> dict[str, float]:
-    """Counts of one article, each gold statement matched at most once, best overlap first."""
-    counts = dict.fromkeys(
-        ("predicted", "gold", "right", "spans", "wrong_person", "channel", "date_holds", "date_exact", "extra_unnamed"), 0.0
-    )
+def score_article(statements: list[Statement], gold: list[dict[str, Any]]) -> tuple[dict[str, float], dict[int, int]]:
+    """Counts of one article, each gold statement matched at most once, and gold index -> the statement of the right actor."""
+    counts = dict.fromkeys(COUNTS, 0.0)
     pairs = []
     for i, s in enumerate(statements):
         assert s.span is not None
         for j, g in enumerate(gold):
             overlap = iou(s.span, (g["start"], g["end"]))
             if overlap >= 0.5:
-                pairs.append((overlap, same_actor(s.actor, g["actor"]), i, j))
-    used_s: set[int] = set()
-    used_g: set[int] = set()
-    for _, right, i, j in sorted(pairs, key=lambda p: (-p[1], -p[0], p[2], p[3])):
-        if i in used_s or j in used_g:
-            continue
-        used_s.add(i)
-        used_g.add(j)
+                pairs.append((same_actor(s.actor, g["actor"]), overlap, i, j))
+    found: dict[int, int] = {}
+    used = set()
+    for right, i, j in match(pairs):
+        used.add(i)
         counts["spans"] += 1
         s, g = statements[i], gold[j]
         if not right:
             counts["wrong_person"] += 1
             continue
+        found[j] = i
         counts["right"] += 1
         counts["channel"] += s.channel == g["channel"]
+        counts["private"] += s.channel == "private"
+        counts["truly_private"] += s.channel == "private" == g["channel"]
         truth = DateRange.parse(g["date"])
         if s.date is not None:
             counts["date_exact"] += s.date == truth
             counts["date_holds"] += s.date.gap_days(truth) == 0
-    unnamed = [i for i, s in enumerate(statements) if s.extra.get("group") and i not in used_s]
+    unnamed = [i for i, s in enumerate(statements) if s.extra.get("group") and i not in used]
     counts["extra_unnamed"] = len(unnamed)
     counts["predicted"] = len(statements) - len(unnamed)
     counts["gold"] = len(gold)
-    return counts
+    return counts, found
 
 
-def summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Rates from summed counts."""
-    total = {key: sum(r[key] for r in rows) for key in rows[0]}
-    right = max(total["right"], 1)
+def count_conflicts(record: dict[str, Any], statements: list[Statement], found: dict[int, int], detector: Detector) -> dict[str, float]:
+    """What became of the conflicts of one article; the detector loads its models."""
+    gold = record["statements"]
+    conflicts = [(a, b) for a, b, _ in record["contradictions"]]
+    report = detector.scan(statements)
+    scored = {frozenset(pair) for pair in report.pairs}
+    flagged = {frozenset((f.a.id, f.b.id)) for f in report.findings}
+    read = [
+        (found[a], found[b]) for a, b in conflicts if all(j in found and statements[found[j]].channel == gold[j]["channel"] for j in (a, b))
+    ]
+    seen = [frozenset((statements[found[a]].id, statements[found[b]].id)) for a, b in conflicts if a in found and b in found]
     return {
-        "precision": total["right"] / max(total["predicted"], 1),
-        "recall": total["right"] / max(total["gold"], 1),
-        "f1": 2 * total["right"] / max(total["predicted"] + total["gold"], 1),
-        "f1_unnamed_counted": 2 * total["right"] / max(total["predicted"] + total["extra_unnamed"] + total["gold"], 1),
-        "channel_accuracy": total["channel"] / right,
-        "date_exact": total["date_exact"] / right,
-        "date_compatible": total["date_holds"] / right,
-        "wrong_person": total["wrong_person"],
+        "conflicts": len(conflicts),
+        "conflicts_read": len(read),
+        "conflicts_paired": sum(frozenset(pair) in scored for pair in read),
+        "conflicts_found": sum(pair in flagged for pair in seen),
+        "without_conflict": not conflicts,
+        "quiet": not conflicts and not flagged,
     }
 
 
-def main() -> None:
-    """Score the folder, print the figures and write them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="folder with NAME.txt and NAME.gold.json")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="results file; its section `articles` is replaced")
-    parser.add_argument("--draws", type=int, default=1000, help="bootstrap samples")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--misses", action="store_true", help="print ids of spurious statements and offsets of missed gold ones")
-    args = parser.parse_args()
+def summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Rates from summed counts; what has no case counts as 1."""
+    total = {key: sum(r[key] for r in rows) for key in rows[0]}
+
+    def share(part: str, whole: str) -> float:
+        return total[part] / total[whole] if total[whole] else 1.0
+
+    return {
+        "precision": share("right", "predicted"),
+        "recall": share("right", "gold"),
+        "f1": 2 * total["right"] / max(total["predicted"] + total["gold"], 1),
+        "f1_unnamed_counted": 2 * total["right"] / max(total["predicted"] + total["extra_unnamed"] + total["gold"], 1),
+        "channel_accuracy": share("channel", "right"),
+        "private_precision": share("truly_private", "private"),
+        "date_exact": share("date_exact", "right"),
+        "date_compatible": share("date_holds", "right"),
+        "wrong_person": total["wrong_person"],
+        "conflicts_read": share("conflicts_read", "conflicts"),
+        "conflicts_paired": share("conflicts_paired", "conflicts"),
+        "conflicts_found": share("conflicts_found", "conflicts"),
+        "quiet_without_conflict": share("quiet", "without_conflict"),
+    }
+
+
+def score_folder(folder: Path, detector: Detector, args: argparse.Namespace) -> dict[str, Any]:
+    """Figures of all articles of a folder."""
     rows: list[dict[str, float]] = []
     characters, seconds = 0, 0.0
-    for path in sorted(args.folder.glob("*.gold.json")):
-        gold = json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(folder.glob("*.gold.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
         name = path.name.removesuffix(".gold.json")
         text = path.with_name(name + ".txt").read_text(encoding="utf-8")
-        article = Article(name, text, DateRange.parse(gold["date"]))
+        article = Article(name, text, DateRange.parse(record["date"]))
         begin = time.perf_counter()
         statements = extract_statements(article)
         seconds += time.perf_counter() - begin if rows else 0.0
         characters += len(text) if rows else 0
-        rows.append(score_article(statements, gold["statements"]))
+        counts, found = score_article(statements, record["statements"])
+        rows.append({**counts, **count_conflicts(record, statements, found, detector)})
         if args.misses:
-            spans = [s.span for s in statements if s.span is not None]
-            missed = [(g["start"], g["end"]) for g in gold["statements"] if not any(iou(s, (g["start"], g["end"])) >= 0.5 for s in spans)]
-            spurious = [
-                s.id for s in statements if s.span and not any(iou(s.span, (g["start"], g["end"])) >= 0.5 for g in gold["statements"])
-            ]
-            print(name, summary([rows[-1]]), "missed", missed, "spurious", spurious)
-    result = {
+            missed = [j for j in range(len(record["statements"])) if j not in found]
+            spurious = [s.id for i, s in enumerate(statements) if i not in found.values()]
+            print(name, "missed", missed, "spurious", spurious)
+    if not rows:
+        raise SystemExit(f"{folder}: holds no NAME.gold.json")
+    return {
         "articles": len(rows),
+        "statements": int(sum(r["gold"] for r in rows)),
+        "conflicts": int(sum(r["conflicts"] for r in rows)),
         "metrics": intervals(rows, summary, draws=args.draws, seed=args.seed),
         "characters_per_second": round(characters / seconds) if seconds else None,
     }
-    write_section(args.output, "articles", result)
+
+
+def main() -> None:
+    """Score the folders, print the figures and write them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+", help="folders with NAME.txt and NAME.gold.json")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="results file; its section `articles FOLDER` is replaced")
+    parser.add_argument("--note", default="", help="added to the section's name, so that an earlier figure is kept beside")
+    parser.add_argument("--draws", type=int, default=1000, help="bootstrap samples")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--misses", action="store_true", help="print the indices of missed gold statements and the ids of spurious ones")
+    args = parser.parse_args()
+    detector = Detector()
+    for folder in args.folders:
+        write_section(args.output, f"articles {folder.resolve().name} {args.note}".strip(), score_folder(folder, detector, args))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from resampling import RESULTS, intervals, write_section
+from resampling import RESULTS, intervals, match, write_section
 
 from contradict.extraction import Attribution, find_attributions
 from contradict.frames import pipeline, word_set
@@ -70,13 +70,7 @@ def score_article(found: list[Attribution], gold: list[dict[str, Spans]], speech
             pairs.append((right, overlap, i, j))
     counts = {"predicted": len(found), "gold": len(gold), "detected": 0, "right": 0}
     counts |= {"speech": sum(speech), "speech_detected": 0, "speech_right": 0}
-    used_a: set[int] = set()
-    used_g: set[int] = set()
-    for right, _, i, j in sorted(pairs, key=lambda p: (-p[0], -p[1], p[2], p[3])):
-        if i in used_a or j in used_g:
-            continue
-        used_a.add(i)
-        used_g.add(j)
+    for right, _, j in match(pairs):
         counts["detected"] += 1
         counts["right"] += right
         counts["speech_detected"] += speech[j]

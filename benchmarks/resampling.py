@@ -1,14 +1,32 @@
-"""What the scorers that read articles share: intervals by article, and the results file both write into."""
+"""What the scorers that read articles share: matching, intervals by article, and the results file they write into."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "extraction.json"
+
+
+def match(pairs: Iterable[tuple[bool, float, int, int]]) -> Iterator[tuple[bool, int, int]]:
+    """Pair predictions with gold one to one: right ones first, then by overlap.
+
+    Args:
+        pairs: (right, overlap, prediction, gold) of all that could be paired.
+
+    Yields:
+        (right, prediction, gold), each prediction and each gold item at most once.
+    """
+    predicted: set[int] = set()
+    found: set[int] = set()
+    for right, _, i, j in sorted(pairs, key=lambda p: (-p[0], -p[1], p[2], p[3])):
+        if i not in predicted and j not in found:
+            predicted.add(i)
+            found.add(j)
+            yield right, i, j
 
 
 def intervals(

@@ -44,6 +44,12 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(lexicon()[name])
 
 
+@functools.cache
+def _jobs() -> frozenset[str]:
+    """Nouns that can stand in front of a name as a title does: "witness Tilo Merk"."""
+    return _words("person_nouns") - _words("bodies") - _words("group_nouns")
+
+
 @dataclass(frozen=True, slots=True)
 class Speaker:
     """What the words for a speaker say by themselves.
@@ -80,7 +86,7 @@ def read_speaker(text: str) -> Speaker:
     titles: Mapping[str, str | None] = lexicon()["titles"]
     last_title = -1
     for i, word in enumerate(words[:-1]):
-        if word.casefold() in titles and all(_is_name_part(w) for w in words[i + 1 :]):
+        if (word.casefold() in titles or word.casefold() in _jobs()) and all(_is_name_part(w) for w in words[i + 1 :]):
             last_title = i
     name = words[last_title + 1 :]
     if name and _is_name_part(name[0]) and all(_is_name_part(w) for w in name) and name[0] not in lexicon()["demonyms"]:

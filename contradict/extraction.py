@@ -11,6 +11,7 @@ antecedents are close, and gives no year that neither the text nor the article's
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,21 @@ from typing import Any
 
 from .actors import lexicon, resolve_actors
 from .dates import DatePhrase, find_dates
-from .frames import Frame, child_of, find_frames, has_to, own_clause, parse, source_of, split_paragraphs, trimmed, word_set
+from .frames import (
+    Frame,
+    Paragraph,
+    announcement,
+    carried_speech,
+    child_of,
+    find_frames,
+    has_to,
+    own_clause,
+    parse,
+    source_of,
+    split_paragraphs,
+    trimmed,
+    word_set,
+)
 from .mentions import Reading, Source, characters, core_end, describe, is_outlet, read, whom
 from .schema import Article, DateRange, Statement
 
@@ -49,27 +64,59 @@ def find_attributions(article: Article) -> list[Attribution]:
         MissingDependencyError: spaCy or an English model is not installed.
     """
     paragraphs = list(split_paragraphs(article.text))
-    found = []
+    found: list[Attribution] = []
+    before: list[Attribution] = []  # of the paragraph before
+    opened: Attribution | None = None  # by "She added:" at its end
+    speaks = False  # whether its last words are a quote of the last of them
     for paragraph, doc in zip(paragraphs, parse(paragraphs, article.text), strict=True):
-        by_cue: dict[int, list[Frame]] = {}
-        for frame in find_frames(doc):
-            by_cue.setdefault(frame.cue.i, []).append(frame)
-        for frames in by_cue.values():
-            source = frames[0].source
-            if source is None:
-                continue
-            content = sorted(
-                {_complement(f) for f in frames} | {f.lead for f in frames if f.lead is not None and f.lead[1] - f.lead[0] > 1}
-            )
-            found.append(
-                Attribution(
-                    characters(doc, paragraph, *_source_words(source, frames[0].cue)),
-                    characters(doc, paragraph, frames[0].cue.i, frames[0].cue.i + 1),
-                    tuple(characters(doc, paragraph, *part) for part in content),
-                    frames[0].kind,
-                )
-            )
+        frames = find_frames(doc)
+        here = _attributions(paragraph, doc, frames)
+        whole = carried_speech(doc, frames, block=opened is not None)
+        if opened is not None and whole is not None:
+            here = [replace(opened, content=(characters(doc, paragraph, *whole),)), *here]
+        elif whole is not None and speaks and before:
+            carried = replace(before[-1], content=(*before[-1].content, characters(doc, paragraph, *whole)))
+            found[found.index(before[-1])] = carried
+            before, here = [carried], []
+            continue
+        found += here
+        said = announcement(doc)
+        opened = _attributions(paragraph, doc, [said])[0] if said is not None else None
+        speaks = _last_quote(frames, doc) is not None
+        before = here
     return found
+
+
+def _attributions(paragraph: Paragraph, doc: Any, frames: Sequence[Frame]) -> list[Attribution]:
+    """One attribution per cue that has a source."""
+    by_cue: dict[int, list[Frame]] = {}
+    for frame in frames:
+        by_cue.setdefault(frame.cue.i, []).append(frame)
+    found = []
+    for parts in by_cue.values():
+        source = parts[0].source
+        if source is None:
+            continue
+        content = sorted({_complement(f) for f in parts} | {f.lead for f in parts if f.lead is not None and f.lead[1] - f.lead[0] > 1})
+        found.append(
+            Attribution(
+                characters(doc, paragraph, *_source_words(source, parts[0].cue)),
+                characters(doc, paragraph, parts[0].cue.i, parts[0].cue.i + 1),
+                tuple(characters(doc, paragraph, *part) for part in content),
+                parts[0].kind,
+            )
+        )
+    return found
+
+
+def _last_quote(frames: Sequence[Frame], doc: Any) -> Frame | None:
+    """The quote with which a paragraph ends: a paragraph of quotes without a speaker goes on with it."""
+    last = max(frames, key=lambda f: max(f.end, f.cue.i), default=None)
+    goes_on = last is not None and last.quoted and last is frames[-1] and max(last.end, last.cue.i) >= len(doc) - _AFTER_QUOTE
+    return last if goes_on else None
+
+
+_AFTER_QUOTE = 14  # tokens that may follow the quote or its verb at the end of a paragraph ("he said in a telephone interview.")
 
 
 def _source_words(source: Any, cue: Any) -> tuple[int, int]:
@@ -135,13 +182,45 @@ class _Candidate:
 
 def _statements(reading: Reading) -> list[Statement]:
     told: list[tuple[_Candidate, Statement]] = []
+    opened: _Candidate | None = None  # by "She added:" at the end of the paragraph before
+    last: Frame | None = None  # the quote that ends it
     for p, doc in enumerate(reading.docs):
-        frames = [f for f in find_frames(doc) if f.stated]
-        for candidate in _candidates(reading, p, frames):
+        frames = find_frames(doc)
+        whole = carried_speech(doc, frames, block=opened is not None)
+        if whole is not None and opened is not None:
+            told.append((replace(opened, paragraph=p), _carried(reading, p, whole, _statement(reading, opened, told), told)))
+            last, opened = opened.frame, None
+            continue
+        if whole is not None and last is not None and told and told[-1][0].frame.cue == last.cue and told[-1][0].paragraph == p - 1:
+            told.append((replace(told[-1][0], paragraph=p), _carried(reading, p, whole, told[-1][1], told)))
+            continue
+        stated = [f for f in frames if f.stated]
+        for candidate in _candidates(reading, p, stated):
             for part in _split(candidate.frame):
                 piece = replace(candidate, frame=part)
                 told.append((piece, _statement(reading, piece, told)))
+        said = announcement(doc)
+        opened = next(iter(_candidates(reading, p, [said])), None) if said is not None else None
+        last = _last_quote(stated, doc)
     return [statement for _, statement in told]
+
+
+def _carried(
+    reading: Reading, p: int, whole: tuple[int, int], before: Statement, told: Sequence[tuple[_Candidate, Statement]]
+) -> Statement:
+    """The statement of a paragraph that goes on with a speech: all but the words is as in the paragraph before."""
+    start, end = reading.slice(p, *whole)
+    text = reading.article.text[start:end]
+    return replace(
+        before,
+        id=f"{reading.article.id}:{len(told)}",
+        text=text,
+        span=(start, end),
+        proposition=_sentence(_first_person(_unquoted(text), before.actor)),
+        sentence=reading.words(p, 0, len(reading.docs[p])),
+        condition=None,
+        hedge=None,
+    )
 
 
 def _split(frame: Frame) -> list[Frame]:
@@ -406,6 +485,10 @@ def _clause_tokens(frame: Frame) -> list[Any]:
     if verb.dep_ == "acl" and verb.head.lemma_.lower() in word_set("documents"):
         tops.append(verb.head)
     tokens: dict[int, Any] = {}
+    opening = cue.sent[0]
+    if opening.pos_ == "ADP" and tops[-1] == cue.sent.root and opening.head.left_edge == opening and opening.head.i < cue.i:
+        # "At the meeting, a day before she went, she said": the parser gives the place to the clause in between.
+        tokens.update({t.i: t for t in opening.subtree if t.i not in barred})
     for top in tops:
         for child in own_clause(top, frame.source):
             if child.i not in barred:
@@ -436,6 +519,8 @@ def _channel(
         return "private", "document", reading.leak, c.document, None
     if cues:
         return cues[0].channel, "cue", cues[0].evidence, cues[0].venue, None
+    if (written := _written_in(reading, c)) is not None:
+        return "private", "document", written, None, None
     carriers = [
         s
         for s in c.chain
@@ -461,8 +546,9 @@ def _channel(
     same = [(d, s) for d, s in told if s.actor == c.actor]
     if same:
         d, s = same[-1]
+        told_nobody = _addressee(frame) is None or (frame.kind == "want" and frame.source.tag_ == "PRP")
         near = d.paragraph == c.paragraph and frame.cue.sent.start - d.frame.cue.sent.start < 80 and told[-1][1] is s
-        if near and s.extra["channel_rule"] in _CARRIED and not c.chain and not _addressee(frame) and frame.kind != "think":
+        if near and s.extra["channel_rule"] in _CARRIED and not c.chain and frame.kind != "think" and told_nobody:
             return s.channel, "elaboration", s.channel_evidence, s.venue, s
     if frame.kind in ("attitude", "want", "stance") and kind == "person" and not frame.quoted:
         attitudes = [s for d, s in same if d.frame.kind in ("attitude", "want", "stance")]
@@ -471,11 +557,31 @@ def _channel(
         if attitudes and attitudes[0].channel == "private" and narrated:
             return "private", "topic", attitudes[0].channel_evidence, None, attitudes[0]
     spoken = frame.kind in ("say", "quote") or (frame.kind in ("stance", "want") and frame.cue.lemma_ in word_set("speech_acts"))
-    if spoken and kind in ("person", "individual", "body") and not c.chain and c.document is None and not _addressee(frame):
+    heard = _addressee(frame)
+    on_record = heard is None or heard.lower_ == "us" or reading.is_outlet(reading.words(c.paragraph, heard.left_edge.i, heard.i + 1))
+    if spoken and kind in ("person", "individual", "body") and not c.chain and c.document is None and on_record:
         anonymous = kind == "individual" and frame.cue.doc[frame.source.left_edge.i].lower_ in ("one", "some")
         if not anonymous and frame.cue.lower_ != "according":
             return "public", "on record", frame.cue.text, None, None
     return "unknown", "none", None, None, None
+
+
+def _written_in(reading: Reading, c: _Candidate) -> str | None:
+    """The private document that "he wrote" takes up: a letter to somebody, a memo or a diary named before in the paragraph."""
+    cue, lists = c.frame.cue, lexicon()["channels"]
+    if cue.lemma_.lower() != "write" or _addressee(c.frame) is not None:
+        return None
+    for noun in reversed(cue.doc[: cue.i]):
+        lemma = noun.lemma_.lower()
+        if noun.pos_ != "NOUN" or lemma not in word_set("documents") or noun.dep_ == "compound":
+            continue
+        modifiers = {t.lower_ for t in noun.children}
+        readers = [inner for t in noun.subtree if t.lower_ == "to" and (inner := child_of(t, "pobj")) is not None]
+        public = any(r.lemma_.lower() in lists["public"]["addressees"] for r in readers) or "open" in modifiers
+        marked = bool(modifiers & set(lists["private"]["adjectives"])) or lemma in lists["private"]["documents"]
+        private = marked or (lemma in lists["private"]["weak_nouns"] and bool(readers))
+        return _noun_phrase(reading, c.paragraph, noun) if private and not public else None
+    return None
 
 
 def _continues_report(reading: Reading, c: _Candidate, before: _Candidate) -> bool:
@@ -502,7 +608,16 @@ def _addressee(frame: Frame) -> Any:
         (p for p in verb.children if p.dep_ in ("prep", "dative") and p.lower_ in ("to", "with") and not frame.start <= p.i < frame.end),
         None,
     )
-    return child_of(to, "pobj") if to is not None else None
+    listener = child_of(to, "pobj") if to is not None else None
+    heard = listener is not None and (listener.pos_ in ("PROPN", "PRON") or listener.lemma_.lower() in _listeners())
+    return listener if heard else None  # "says with a laugh" is said to nobody
+
+
+@functools.cache
+def _listeners() -> frozenset[str]:
+    channels = lexicon()["channels"]
+    named = (channels["private"]["addressees"], channels["private"]["inner_addressees"], channels["public"]["addressees"])
+    return word_set("person_nouns") | word_set("group_nouns") | frozenset(word for words in named for word in words)
 
 
 def _channel_cues(reading: Reading, c: _Candidate, tokens: Sequence[Any]) -> Iterator[_Cue]:
@@ -540,7 +655,8 @@ def _channel_cues(reading: Reading, c: _Candidate, tokens: Sequence[Any]) -> Ite
         )
         if is_listener:
             evidence = reading.words(p, min(token.left_edge.i, token.i), token.i + 1)
-            if lemma in lists["public"]["addressees"]:
+            named = {lemma, *(f"{c.lower_} {lemma}" for c in token.children if c.dep_ == "compound")}
+            if named & {*lists["public"]["addressees"], *lists["public"]["venues"]}:
                 yield _Cue(2, "public", evidence, evidence)
             elif lemma in lists["private"]["addressees"]:
                 yield _Cue(4, "private", evidence, evidence)

@@ -21,13 +21,15 @@ __all__ = [
     "QUOTES",
     "Frame",
     "Paragraph",
+    "announcement",
+    "carried_speech",
     "child_of",
+    "clause_break",
     "find_frames",
     "has_to",
     "own_clause",
     "parse",
     "pipeline",
-    "semicolon_between",
     "source_of",
     "split_paragraphs",
     "trimmed",
@@ -149,6 +151,7 @@ class Frame:
 _CLAUSAL = frozenset(["ccomp", "xcomp", "advcl", "acl", "relcl", "parataxis", "pcomp", "csubj", "ROOT", "conj"])
 _LABEL = 8  # tokens of a speaker's name with the colon ("Mark Blumenthal and Jon Cohen:")
 _TAIL = 9  # tokens from a reporting verb to the end of the sentence that it closes ("officials told The Times on Friday.")
+_NOBODY = frozenset(["i", "we", "you", "my", "our", "your"])
 _SUBJECTS = frozenset(["nsubj", "nsubjpass", "csubj", "expl"])
 
 
@@ -171,8 +174,9 @@ def find_frames(doc: Any) -> list[Frame]:
     quotes = _quote_ranges(doc)
     frames = [frame for token in doc for frame in _frames_at(token, doc)]
     frames += _label_frames(doc)
+    frames += _signature_frames(doc, quotes)
     # Outside quotes "I" and "you" name nobody; inside them the quote itself is the statement.
-    frames = [f for f in frames if f.start < f.end and (f.source is None or f.source.lower_ not in ("i", "we", "you", "my", "our", "your"))]
+    frames = [f for f in frames if f.start < f.end and (f.source is None or f.source.lower_ not in _NOBODY)]
     frames = [f for f in frames if f.source is None or ((f.kind == "say" or _holds_views(f.source)) and not _only_identifies(f))]
     for frame in frames:
         _widen_to_quote(frame, quotes)
@@ -219,12 +223,62 @@ def _label_frames(doc: Any) -> Iterator[Frame]:
         yield trimmed(Frame(colon, "quote", names[-1], colon.i + 1, len(doc), quoted=True), doc)
 
 
+def _signature_frames(doc: Any, quotes: Sequence[tuple[int, int]]) -> Iterator[Frame]:
+    """Read '"I will vote for her." -- Anna Berg, 34', the way of letters and vox pops: the name after the dash speaks."""
+    if not quotes or quotes[0][0] > 1 or quotes[-1][1] + 2 >= len(doc):
+        return
+    dash = doc[quotes[-1][1] + 1]
+    name = next((t.i for t in doc[dash.i + 1 :] if t.text in (",", "(")), len(doc)) - 1
+    if dash.text in ("-", "--", "–", "—", "―") and dash.i < name and all(t.pos_ == "PROPN" or t.is_punct for t in doc[dash.i + 1 : name]):
+        yield trimmed(Frame(dash, "quote", doc[name], quotes[0][0], quotes[-1][1], quoted=True), doc)
+
+
+def announcement(doc: Any) -> Frame | None:
+    """Who speaks in the next paragraph: this one ends in a colon after a reporting verb ("She added:"); its content is the colon."""
+    colon = len(doc) - 1
+    if colon < 2 or doc[colon].text != ":":
+        return None
+    sent = doc[colon].sent
+    verbs = [t for t in sent if t.pos_ == "VERB" and t.lemma_.lower() in word_set("verbs", "say") and source_of(t) is not None]
+    verbs = [t for t in verbs if not _unreal(t) and not _negated(t)]
+    speaker = source_of(verbs[-1]) if verbs else None
+    if speaker is None or speaker.lower_ in _NOBODY:
+        return None
+    return Frame(verbs[-1], "quote", speaker, colon, colon + 1, quoted=True)
+
+
+def carried_speech(doc: Any, frames: Sequence[Frame], *, block: bool) -> tuple[int, int] | None:
+    """The token range of a paragraph that only goes on with what somebody said in the one before.
+
+    Args:
+        doc: The paragraph.
+        frames: Its frames; a label of its own ("WALLACE: ...") names another speaker.
+        block: Whether the one before announced speech, so that a paragraph without any quotation mark is speech too.
+
+    Returns:
+        The words between the first and the last quotation mark (the last quote may stay open, as where the next
+        paragraph goes on), all words of a block without marks, or None if there are words outside.
+    """
+    ranges = _quote_ranges(doc)
+    if any(f.cue.text == ":" for f in frames):
+        return None
+    unspoken = not any(f.kind in ("say", "quote") and _inside(f.cue.i, ranges) is None for f in frames)
+    if block and len(doc) > 4 and unspoken and (doc[0].is_quote or not any(t.is_quote for t in doc)):
+        return int(doc[0].is_quote), len(doc) - int(doc[-1].is_quote)
+    if not ranges:
+        return None
+    outside = [t for t in doc if _inside(t.i, ranges) is None and not t.is_punct and not t.is_space and not t.is_quote]
+    return None if outside or ranges[-1][1] - ranges[0][0] < 4 else (ranges[0][0], ranges[-1][1])
+
+
 def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     lemma = verb.lemma_.lower()
     kinds = [k for k in ("say", "think", "want", "stance", "topic") if lemma in word_set("verbs", k)]
     if verb.lower_ in word_set("adjectives") and verb.dep_ in ("acomp", "attr"):
         yield from _adjective_frames(verb)
         return
+    if lemma == "put" and (it := child_of(verb, "dobj")) is not None and it.lower_ in ("it", "this", "that"):
+        kinds = ["say"]  # "put it more bluntly: P"
     if not kinds and lemma != "let":
         return
     source = source_of(verb)
@@ -270,7 +324,7 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     if colon is not None and "say" in kinds and source is not None and colon.i + 2 < verb.sent.end:
         yield trimmed(Frame(verb, "say", source, colon.i + 1, verb.sent.end, doc[colon.i + 1]), doc)
         return
-    infinitive = next((c for c in verb.children if c.dep_ in ("xcomp", "ccomp") and has_to(c)), None)
+    infinitive = next((c for c in verb.children if (c.dep_ in ("xcomp", "ccomp") or _for_to(c)) and has_to(c)), None)
     if (
         lemma in word_set("directive")
         and infinitive is not None
@@ -308,6 +362,10 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
                 Frame(verb, "stance", source, start, named.right_edge.i + 1, target, None, "naming", "not" if negated else ""), doc
             )
             return
+        if source is not None and (called := _called_name(verb)) is not None:
+            target, start, end = called
+            yield trimmed(Frame(verb, "stance", source, start, end, target, None, "naming", "not" if negated else "", quoted=False), doc)
+            return
     if source is None or not ({"stance", "want", "topic"} & set(kinds) or lemma in lexicon()["particles"]):
         return
     patient = child_of(verb, "nsubjpass")
@@ -321,8 +379,14 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     target = next((c for c in verb.children if c.dep_ in ("prep", "prt") and c.lower_ in prepositions and c.i > verb.i), None)
     if target is not None and target.dep_ == "prt":
         target = next((c for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "prep", "pcomp", "xcomp")), None)
-    if target is None and lemma not in word_set("only_prep") and lemma not in word_set("told_verbs"):
+    if target is None and lemma not in word_set("only_prep"):
         target = next((c for c in verb.children if c.dep_ in ("dobj", "xcomp") and c.i > verb.i), None)
+        if (
+            target is not None
+            and lemma in word_set("told_verbs")
+            and (target.dep_ == "xcomp" or target.pos_ == "PRON" or _is_person_like(target))
+        ):
+            target = None  # the listener, not the matter
     if target is None or _content_noun(target) or ({"stance", "want", "topic"}.isdisjoint(kinds) and target.dep_ == "dobj"):
         return
     reasons = ("for", "as", "of", "over", "about", "against", "to", "that")
@@ -333,7 +397,20 @@ def _verb_frames(verb: Any, doc: Any) -> Iterator[Frame]:
     ]
     end = max(c.right_edge.i + 1 for c in after)
     kind = next((k for k in ("stance", "want", "topic") if k in kinds), kinds[0])
+    kind = "topic" if lemma in ("think", "dream", "wonder") else kind  # "thinks about the budget" does not tell what
     yield trimmed(Frame(verb, kind, source, target.left_edge.i, end, target, None, "verb", flip or ("not" if negated else "")), doc)
+
+
+def _called_name(verb: Any) -> tuple[Any, int, int] | None:
+    """What is called and the quoted name it is given: 'called the plan "a disgrace"', whatever the parser makes of the quote."""
+    doc = verb.doc
+    for start, end in _quote_ranges(doc):
+        target = doc[start - 2] if start - 2 > verb.i else None
+        if verb.i < start < verb.sent.end and target is not None:
+            plain = all(t.pos_ not in ("VERB", "AUX") and not t.is_punct for t in doc[verb.i + 1 : start - 1])
+            ends = [b for a, b in _quote_ranges(doc) if a >= start and all(t.is_punct or t.dep_ == "cc" for t in doc[end : a - 1])]
+            return (target, start, max(ends)) if plain and target.pos_ in ("NOUN", "PROPN", "PRON") else None
+    return None
 
 
 def _content_noun(target: Any) -> bool:
@@ -358,6 +435,8 @@ def _clause_frame(verb: Any, clause: Any, kinds: Sequence[str], source: Any, fli
     )
     if left is not None and lead is None and child_of(clause, *_SUBJECTS) is None and start > verb.i:
         lead = (left.left_edge.i, left.right_edge.i + 1)
+    if clause.dep_ == "advcl" and start > verb.i and (subject := child_of(clause, *_SUBJECTS)) is not None and not _that(clause):
+        start = subject.left_edge.i
     if start > verb.i:
         # Whatever the parser hung on the cue after the clause's "that" belongs to the clause.
         mark = next((c for c in clause.children if c.dep_ == "mark" and c.lower_ == "that"), None)
@@ -366,6 +445,8 @@ def _clause_frame(verb: Any, clause: Any, kinds: Sequence[str], source: Any, fli
         else:
             that = next((t for t in doc[verb.i + 1 : clause.i] if t.lower_ == "that" and t.head.i >= clause.i), None)
             start = that.i if that is not None else start
+    if start > verb.i:
+        end = _before_witness(doc, start, end)
     form = "clause"
     if kind in ("want", "stance") or (kind == "say" and child_of(clause, *_SUBJECTS) is None and has_to(clause)):
         form = "verb"
@@ -376,8 +457,33 @@ def _clause_frame(verb: Any, clause: Any, kinds: Sequence[str], source: Any, fli
 
 def _end_of_content(verb: Any, clause: Any) -> int:
     """End of a clause without the next report that the parser joined to it: "said that A and noted that B"."""
-    joined = [c for c in clause.children if c.i > clause.i > verb.i and c.dep_ == "conj" and _outer_cue(c) is not None]
+    joined = [c for c in clause.children if c.i > clause.i > verb.i and c.dep_ == "conj" and (_outer_cue(c) is not None or _reports(c))]
     return min([int(clause.right_edge.i + 1), *(int(c.left_edge.i) for c in joined)])
+
+
+def _reports(verb: Any) -> bool:
+    """Whether a clause is a report of its own: it has a speaker, a reporting verb in the tense of news, and what is said."""
+    said = verb.lemma_.lower() in word_set("verbs", "say") and verb.tag_ in ("VBD", "VBZ")
+    return said and child_of(verb, "nsubj") is not None and child_of(verb, "ccomp") is not None
+
+
+def _before_witness(doc: Any, start: int, end: int) -> int:
+    """End of a content without ", as two of them confirmed", ", according to a guest" or ", minutes seen by the paper show"."""
+    for comma in doc[start + 1 : end - 2]:
+        after = doc[comma.i + 1]
+        if comma.text != ",":
+            continue
+        confirms = (
+            after.lower_ == "as" and after.dep_ in ("mark", "advmod", "prep") and after.head.lemma_.lower() in word_set("verbs", "say")
+        )
+        seen = bool({after.lower_, after.lemma_.lower()} & word_set("documents")) and doc[comma.i + 2].lemma_.lower() in _SEEN
+        if seen or after.lower_ == "according" or (confirms and after.head.right_edge.i + 1 >= end):
+            return int(comma.i)
+    return end
+
+
+_SEEN = frozenset(["see", "obtain", "review", "release", "publish", "leak", "show", "read"])
+"""What a paper has done with the documents that it cites."""
 
 
 def _outer_cue(verb: Any) -> Any:
@@ -540,6 +646,11 @@ def has_to(clause: Any) -> bool:
     return any(c.lower_ == "to" and c.dep_ == "aux" for c in clause.children)
 
 
+def _for_to(clause: Any) -> bool:
+    """Whether the clause is "for X to V": "called for the minister to resign"."""
+    return clause.dep_ == "advcl" and any(c.lower_ == "for" and c.dep_ == "mark" for c in clause.children) and _has_subject(clause)
+
+
 def _has_subject(clause: Any) -> bool:
     """Whether a clause has its own subject, which the parser at times hangs on the auxiliary."""
     return any(child_of(token, *_SUBJECTS) is not None for token in (clause, *(c for c in clause.children if c.dep_ == "aux")))
@@ -565,14 +676,24 @@ def _content_clause(verb: Any) -> Any:
             told = verb.lemma_.lower() in word_set("told_verbs")
             below = (t for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "dative", "prep", "npadvmod") for t in c.subtree)
             clauses = [t for t in below if t.dep_ in ("relcl", "acl", "ccomp") and _that(t) and (told or _conjunction(t))]
+        if not clauses and verb.lemma_.lower() in word_set("verbs", "say"):
+            # "said after the vote he would go": the parser takes the clause for a circumstance.
+            clauses = [c for c in verb.children if c.dep_ == "advcl" and c.i > verb.i and _bare_clause(c)]
         if not clauses and (fronted := _fronted_clause(verb)) is not None:
             clauses = [fronted]
     clauses = [c for c in clauses if _has_subject(c) or c.tag_ in ("VBZ", "VBD", "MD", "VBP", "VB")]
     if verb.lemma_.lower() in word_set("naming"):
         clauses = [c for c in clauses if any(m.dep_ == "mark" for m in c.children) or c.pos_ in ("VERB", "AUX")]
     right = [c for c in clauses if c.i > verb.i]
-    clauses = [c for c in clauses if c.i > verb.i or not semicolon_between(c, verb)]
+    clauses = [c for c in clauses if c.i > verb.i or not clause_break(c, verb)]
     return (right or clauses or [None])[0]
+
+
+def _bare_clause(clause: Any) -> bool:
+    """Whether a finite clause has its own subject and no conjunction in front."""
+    finite = clause.tag_ in ("VBD", "VBZ", "VBP") or any(c.dep_ == "aux" and c.tag_ in ("MD", "VBD", "VBZ", "VBP") for c in clause.children)
+    joined = any(c.dep_ == "mark" or c.tag_ == "WRB" for c in clause.children)
+    return finite and not joined and child_of(clause, "nsubj", "nsubjpass", "expl") is not None
 
 
 def _torn_clause(verb: Any) -> Any:
@@ -602,9 +723,9 @@ def _before_report(doc: Any, start: int, end: int) -> int:
     return end
 
 
-def semicolon_between(a: Any, b: Any) -> bool:
-    """Whether a semicolon parts two words: then the first is a sentence of its own, whatever the parser says."""
-    return any(t.text == ";" for t in a.doc[a.i : b.i])
+def clause_break(a: Any, b: Any) -> bool:
+    """Whether a semicolon or colon parts two words: then the first is a sentence of its own, whatever the parser says."""
+    return any(t.text in (";", ":") for t in a.doc[a.i : b.i])
 
 
 def source_of(verb: Any) -> Any:
@@ -638,6 +759,8 @@ def source_of(verb: Any) -> Any:
                 return child_of(token.head, "dobj")
             token = token.head
             continue
+        if token.dep_ == "pcomp" and token.head.lower_ == "as" and (spoken := child_of(token.head.head, "nsubjpass")) is not None:
+            return spoken  # "is quoted as saying"
         if token.dep_ == "pcomp" and token.head.lower_ in _SAME_SUBJECT and token.head.head.pos_ in ("VERB", "AUX"):
             token = token.head.head
             continue
@@ -656,8 +779,19 @@ def _stray_subject(verb: Any) -> Any:
     after = next((c for c in verb.children if c.i > verb.i and c.dep_ in ("dobj", "attr", "oprd", "npadvmod", "dep", "appos")), None)
     if after is not None and after.left_edge.i == verb.i + 1 and verb.i > 0 and verb.doc[verb.i - 1].text in (",", '"', "''", "?", "!"):
         return after if _is_person_like(after) else None
+    comma = verb.i - 1 if verb.i > 1 and verb.doc[verb.i - 1].text == "," else None
+    if comma is not None and (named := _named_before(verb.doc[comma - 1])) is not None:
+        return named
     before = [c for c in verb.children if c.i < verb.i and c.dep_ in ("advmod", "nmod", "npadvmod", "dep", "appos", "attr", "intj")]
     return next((c for c in reversed(before) if _is_person_like(c)), None)
+
+
+def _named_before(last: Any) -> Any:
+    """The speaker whose phrase ends with `last` before ", said": "her adviser, Jake Sullivan, said"."""
+    if last.pos_ not in ("PROPN", "NOUN") or not _is_person_like(last):
+        return None
+    head = last.head if last.dep_ == "appos" and last.head.i < last.i else last
+    return head if _is_person_like(head) else last
 
 
 def _negated(verb: Any) -> bool:
@@ -702,7 +836,7 @@ def trimmed(frame: Frame, doc: Any) -> Frame:
         doc[start].is_punct
         or doc[start].is_space
         or doc[start].is_quote
-        or (doc[start].lower_ == "that" and doc[start].tag_ in ("IN", "WDT") and start + 1 < end)
+        or (doc[start].lower_ == "that" and (doc[start].tag_ in ("IN", "WDT") or doc[start].dep_ == "mark") and start + 1 < end)
         or (doc[start].dep_ == "cc" and doc[start].head.i < start)
     ):
         start += 1
@@ -718,7 +852,7 @@ def trimmed(frame: Frame, doc: Any) -> Frame:
 
 def _holds_views(source: Any) -> bool:
     """Whether the source can want, think or oppose: people, bodies, and the documents in which they do."""
-    return _is_person_like(source) or source.lemma_.lower() in word_set("documents")
+    return _is_person_like(source) or source.lemma_.lower() in word_set("documents") or source.lower_ in word_set("shares")
 
 
 def _only_identifies(frame: Frame) -> bool:
@@ -762,7 +896,9 @@ def _widen_to_quote(frame: Frame, quotes: Sequence[tuple[int, int]]) -> None:
         return
     if frame.start > quote[0] + 1 and frame.cue.i < quote[1] and not frame.cue.doc[frame.start].is_sent_start:
         return
-    if frame.form in ("clause", "predicate") and frame.end <= quote[1] + 1 and quote[1] - quote[0] > 3:
+    between = frame.cue.doc[quote[1] : frame.end]
+    spills = len(between) > 1 and frame.end <= frame.cue.i and not any(t.pos_ in ("VERB", "AUX") for t in between)
+    if frame.form in ("clause", "predicate") and (frame.end <= quote[1] + 1 or spills) and quote[1] - quote[0] > 3:
         doc = frame.cue.doc
         frame.start, frame.end, frame.quoted = quote[0], quote[1], True
         while frame.end > frame.start and doc[frame.end - 1].text in (",", "-", "—", "."):
@@ -772,13 +908,27 @@ def _widen_to_quote(frame: Frame, quotes: Sequence[tuple[int, int]]) -> None:
 def _mend_source(frame: Frame, quotes: Sequence[tuple[int, int]]) -> None:
     """Whoever stands in the quote did not say it: in "...," said Anna Berg' the parser may take a noun of the quote for the subject."""
     source, cue = frame.source, frame.cue
-    if source is None or frame.kind not in ("say", "think", "quote"):
+    if frame.kind not in ("say", "think", "quote") or cue.lower_ == "according":
+        return
+    if source is None:
+        frame.source = _beside_quote(cue, quotes) if frame.quoted else None
         return
     spoken = _inside(source.i, quotes)
     if not frame.start <= source.i < frame.end and (spoken is None or spoken == _inside(cue.i, quotes)):
         return
     after = [t for t in cue.doc[cue.i + 1 : cue.sent.end] if t.left_edge.i == cue.i + 1 and t.pos_ in ("NOUN", "PROPN", "PRON")]
-    frame.source = after[-1] if after else None
+    frame.source = _beside_quote(cue, quotes) or (after[-1] if after else None)
+
+
+def _beside_quote(cue: Any, quotes: Sequence[tuple[int, int]]) -> Any:
+    """The speaker between a quote and its verb, by place: '"...," Flynn, a former general, said'."""
+    doc = cue.doc
+    first = max((end for _, end in quotes if end < cue.i), default=None)
+    if first is None or cue.tag_ not in ("VBD", "VBZ") or any(t.text in ".;:" for t in doc[first + 1 : cue.i]):
+        return None
+    name = next((i for i in range(first + 1, cue.i) if doc[i].text in (",", "(")), cue.i)
+    speaker = doc[name - 1]
+    return speaker if first < speaker.i and speaker.pos_ in ("NOUN", "PROPN", "PRON") and _is_person_like(speaker) else None
 
 
 def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[Frame]) -> Iterator[Frame]:
@@ -796,7 +946,7 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
         if covering is not None:
             last = covering
             continue
-        if end - start < 4:
+        if end - start < 4 or _is_title(doc, start, end):
             continue
         sents = doc[doc[start].sent.start : doc[min(end, len(doc) - 1)].sent.end]
         verbs = [
@@ -805,7 +955,7 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
             if t.pos_ == "VERB"
             and t.lemma_.lower() in word_set("verbs", "say")
             and _inside(t.i, quotes) is None
-            and source_of(t) is not None
+            and (source_of(t) or _beside_quote(t, quotes)) is not None
             and not _unreal(t)
         ]
         closing = next((t for t in reversed(doc[start:end]) if not t.is_quote and t.text != "'"), doc[end - 1])
@@ -813,7 +963,7 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
         frame = None
         if verbs:
             verb = min(verbs, key=lambda t: min(abs(t.i - end), abs(start - t.i)))
-            frame = Frame(verb, "quote", source_of(verb), start, end, quoted=True)
+            frame = Frame(verb, "quote", source_of(verb) or _beside_quote(verb, quotes), start, end, quoted=True)
         elif last is not None and whole and doc[start].text[:1].isupper():
             frame = Frame(last.cue, "quote", last.source, start, end, quoted=True)
         elif whole and end + 1 < len(doc) and _closes_quote(doc[end + 1].sent.root, end):
@@ -834,6 +984,13 @@ def _quote_frames(doc: Any, quotes: Sequence[tuple[int, int]], frames: Sequence[
         if frame is not None:
             last = trimmed(frame, doc)
             yield last
+
+
+def _is_title(doc: Any, start: int, end: int) -> bool:
+    """Whether quoted words name a programme or a book: the long ones are capitalised, and a phrase leads up to them ("on")."""
+    long = [t for t in doc[start:end] if t.is_alpha and len(t.text) > 3]
+    led = start >= 2 and doc[start - 2].pos_ in ("ADP", "DET", "PART", "NOUN", "PROPN", "ADJ")
+    return led and bool(long) and all(t.text[0].isupper() for t in long)
 
 
 def _closes_quote(verb: Any, end: int) -> bool:

@@ -7,12 +7,13 @@ people means nobody. Outlets and documents are told from people, because they re
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .actors import Cast, lexicon, read_speaker
-from .frames import QUOTES, Paragraph, child_of, own_clause, parse, semicolon_between, split_paragraphs, word_set
+from .frames import QUOTES, Paragraph, child_of, clause_break, own_clause, parse, split_paragraphs, word_set
 from .schema import Article
 
 __all__ = ["Reading", "Source", "characters", "core_end", "describe", "is_outlet", "read", "whom"]
@@ -57,8 +58,13 @@ class Reading:
     mentions: list[_Mention] = field(default_factory=list)
     pronouns: dict[tuple[int, int], str] = field(default_factory=dict)
     outlet: str | None = None
+    outlets: frozenset[str] = frozenset()
     authors: dict[str, str] = field(default_factory=dict)
     leak: str | None = None
+
+    def is_outlet(self, text: str) -> bool:
+        """Whether the words name a newspaper, station or agency, by the lexicon or by what this article says of it."""
+        return is_outlet(text) or re.sub(r"^the ", "", text, flags=re.IGNORECASE) in self.outlets
 
     def slice(self, paragraph: int, start: int, end: int) -> tuple[int, int]:
         """Character offsets in the article of a token range."""
@@ -74,6 +80,8 @@ def read(article: Article, aliases: Mapping[str, Sequence[str]] | None) -> Readi
     """Parse an article and find out whom its names, roles and pronouns mean."""
     paragraphs = list(split_paragraphs(article.text))
     reading = Reading(article, paragraphs, parse(paragraphs, article.text), Cast(aliases))
+    reading.outlets = frozenset(_named_outlets(reading))
+    places = _places(reading.docs)
     runs = [(p, run) for p, doc in enumerate(reading.docs) for run in _name_runs(doc)]
     # Full names first: "Clinton" must not become a person of its own before "Hillary Clinton" is known.
     for full in (True, False):
@@ -82,7 +90,8 @@ def read(article: Article, aliases: Mapping[str, Sequence[str]] | None) -> Readi
             token = reading.docs[p][end - 1]
             if end - start == 1 and token.dep_ == "pobj" and token.head.lower_ in ("of", "in", "at", "from", "to", "into"):
                 continue  # more often a place that the tagger does not know
-            if (len(read_speaker(text).name) > 1) is full and not is_outlet(text):
+            name = read_speaker(text).name
+            if (len(name) > 1) is full and not reading.is_outlet(text) and not (name and name[-1] in places):
                 reading.cast.add(text)
     for p, doc in enumerate(reading.docs):
         _note_appositions(reading, p, doc)
@@ -98,22 +107,64 @@ def read(article: Article, aliases: Mapping[str, Sequence[str]] | None) -> Readi
     return reading
 
 
+def _named_outlets(reading: Reading) -> Iterator[str]:
+    """Names that the article calls a newspaper or a station ("the broadcaster Kanal Ost"), and the short forms of outlets."""
+    for doc in reading.docs:
+        for token in doc:
+            if token.pos_ != "PROPN" or (token.i + 1 < len(doc) and doc[token.i + 1].pos_ == "PROPN"):
+                continue
+            start = token.i
+            while start > 0 and doc[start - 1].pos_ == "PROPN":
+                start -= 1
+            name = doc[start : token.i + 1].text
+            if start > 0 and doc[start - 1].lower_ in word_set("reports"):
+                yield name
+            elif is_outlet(name) and len(name.split()) > 1 and not name.startswith("The "):
+                yield name.split()[-1]
+
+
+_STATE = frozenset(["ambassador", "embassy", "envoy", "official", "minister", "government", "parliament", "army", "border", "delegation"])
+"""What a country, a region or a town has: a bare name in front of it is that of a place."""
+_RULED = frozenset(["president", "minister", "governor", "mayor", "king", "queen", "capital", "city", "town", "island", "port", "people"])
+"""Of what there is one in a country or town: a bare name after "of" is that of a place."""
+
+
+def _places(docs: Sequence[Any]) -> frozenset[str]:
+    """Single names that are used as a place ("in Kelmar", "the Kelmar ambassador") more often than in a person's name."""
+    uses: Counter[str] = Counter()  # as a place, less those as a person
+    for token in (t for doc in docs for t in doc if t.pos_ == "PROPN"):
+        before = token.nbor(-1) if token.i > 0 else None
+        in_name = before is not None and (before.pos_ == "PROPN" or before.lower_ in lexicon()["titles"])
+        owned = token.dep_ in ("compound", "amod", "nmod") and token.head.lemma_.lower() in _STATE and token.head.i == token.i + 1
+        ruled = token.dep_ == "pobj" and token.head.lower_ == "of" and token.head.head.lower_ in _RULED
+        located = token.dep_ == "pobj" and token.head.lower_ == "in" and token.ent_type_ != "PERSON" and child_of(token, "det") is None
+        if in_name:
+            uses[token.text] -= 1
+        elif owned or located or ruled:
+            uses[token.text] += 1
+    return frozenset(name for name, count in uses.items() if count > 0)
+
+
 def _leaked_document(reading: Reading) -> str | None:
     """Words of the first inside document that the article rests on: "a memorandum", "leaked emails"."""
     lists = lexicon()["channels"]["private"]
     for p, doc in enumerate(reading.docs):
         for token in doc:
-            if token.pos_ != "NOUN" or token.lemma_.lower() not in word_set("documents") or token.dep_ == "compound":
+            words = {token.lower_, token.lemma_.lower()}  # "minutes" are no minute
+            if token.pos_ != "NOUN" or words.isdisjoint(word_set("documents")) or token.dep_ == "compound":
                 continue
             marks = [c for c in token.children if c.lower_ in lists["adjectives"] and c.dep_ in ("amod", "acl")]
-            if marks or (token.lemma_.lower() in lists["documents"] and token.dep_ in ("nsubj", "nsubjpass", "dobj")):
+            cited = token.dep_ in ("nsubj", "nsubjpass", "dobj", "npadvmod") or (
+                token.dep_ == "pobj" and token.head.head.lower_ == "according"
+            )
+            if marks or (cited and not words.isdisjoint(lists["documents"])):
                 first, last = min([token.i, *(c.i for c in marks)]), max([token.i, *(c.i for c in marks)])
                 return reading.words(p, first, last + 1)
     return None
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"['’]s?$", "", " ".join(text.split()).translate(QUOTES))
+    return re.sub(r"^[-–—―\s]+|['’]s?$", "", " ".join(text.split()).translate(QUOTES))
 
 
 def is_outlet(text: str) -> bool:
@@ -135,6 +186,8 @@ def _name_runs(doc: Any) -> Iterator[tuple[int, int]]:
             end = start + 1
             while end < len(doc) and doc[end].ent_type_ == "PERSON" and doc[end].ent_iob_ == "I":
                 end += 1
+            if end < len(doc) and doc[end].pos_ == "PROPN" and doc[end].ent_type_ == "" and doc[end - 1].head == doc[end]:
+                end += 1  # "Shirin Vaziri", of which the tagger took only the first name
         else:
             end = start + 1
             while end < len(doc) and doc[end].pos_ == "PROPN" and doc[end].text[:1].isupper() and doc[end].ent_type_ != "PERSON":
@@ -250,7 +303,8 @@ def _note_delayed_name(reading: Reading) -> None:
     text = _name_text(reading, 1, name)
     actor = reading.cast.find(text, roles=False)
     own = read_speaker(text).role
-    fits = [r for r in roles if own == r.lower_] or ([] if own in titles and own not in ("marshal", "general") else roles)
+    named = own in titles and own not in ("marshal", "general")
+    fits = [r for r in roles if own == r.lower_] or [r for r in roles if not named or r.lower_ in ("head", "boss", "chief", "leader")]
     if actor is not None and len({r.lower_ for r in fits}) == 1 and name.dep_ in ("nsubj", "nsubjpass", "pobj"):
         reading.cast.note_role(actor, _plain(reading.words(0, fits[0].left_edge.i, core_end(fits[0]))))
 
@@ -282,7 +336,7 @@ def _note_mention(reading: Reading, p: int, sentence: int, token: Any) -> None:
             return
         reading.pronouns[(p, token.i)] = actor
         gender, plural = _pronoun_gender(token), token.lower_.startswith("the")
-        if gender is not None:
+        if gender is not None and token.dep_ in ("nsubj", "nsubjpass"):
             reading.cast.note_gender(actor, gender)
     elif (token.pos_ == "PROPN" and token.dep_ != "compound" and reading.cast.knows(token.text)) or (
         token.ent_type_ == "PERSON" and token.dep_ != "compound"
@@ -328,6 +382,8 @@ def _antecedent(reading: Reading, p: int, sentence: int, token: Any) -> str | No
     gender, plural = _pronoun_gender(token), token.lower_.startswith("the")
     barred = _barred(token)
     excluded = {m.actor for m in reading.mentions[-20:] if m.paragraph == p and m.token in barred and m.subject}
+    bound = _bound(token)
+    excluded |= {m.actor for m in reading.mentions[-20:] if m.paragraph == p and m.token in bound}
     scores: dict[str, float] = {}
     for m in reversed(reading.mentions):
         distance = sentence - m.sentence
@@ -353,7 +409,7 @@ def _barred(token: Any) -> frozenset[int]:
     barred: set[int] = set()
     if verb is not None:
         for child in verb.children:
-            if child.i < token.i and child.dep_ in ("ccomp", "dep") and not semicolon_between(child, verb):
+            if child.i < token.i and child.dep_ in ("ccomp", "dep") and not clause_break(child, verb):
                 barred.update(t.i for t in child.subtree)
             elif child.i < token.i and child.dep_ == "prep":
                 # "In a letter to the mediator, she wrote": what stands in the verb's own phrase is not its subject.
@@ -366,12 +422,30 @@ def _barred(token: Any) -> frozenset[int]:
     return frozenset(barred)
 
 
+def _bound(token: Any) -> frozenset[int]:
+    """Tokens that an object cannot mean, being its subject ("X called her"), or that it helps to describe ("X, a critic of hers")."""
+    bound: set[int] = set()
+    for above in token.ancestors:
+        if above.dep_ == "appos":
+            bound |= {above.i, above.head.i}
+        if above.pos_ in ("VERB", "AUX"):
+            break
+    verb = token.head if token.dep_ in ("dobj", "dative") else token.head.head if token.dep_ == "pobj" else None
+    while token.tag_ == "PRP" and verb is not None and verb.pos_ in ("VERB", "AUX"):
+        subject = child_of(verb, "nsubj", "nsubjpass")
+        if subject is not None:
+            bound.add(subject.i)
+            break
+        verb = verb.head if verb.dep_ in ("xcomp", "conj", "advcl") and verb.head.i != verb.i else None
+    return frozenset(bound)
+
+
 def describe(reading: Reading, p: int, token: Any) -> Source:
     """Resolve a noun phrase without looking at pronouns: names, roles, groups, bodies, outlets, documents."""
     start = token.left_edge.i
     full = _plain(reading.words(p, start, token.i + 1))
     lemma = token.lemma_.lower()
-    if is_outlet(full) or (
+    if reading.is_outlet(full) or (
         lemma in word_set("reports")
         and not (reading.leak and lemma in word_set("documents"))
         and token.pos_ == "NOUN"
@@ -445,7 +519,7 @@ def _role_holder(reading: Reading, p: int, token: Any, phrase: str) -> str | Non
 
 
 def _bare(phrase: str) -> str:
-    return re.sub(r"^(?:the|a|an|some|his|her|their|its) (?=\w)", "", phrase, flags=re.IGNORECASE)
+    return re.sub(r"^(?:the|a|an|some|one|another|his|her|their|its) (?!of )(?=\w)", "", phrase, flags=re.IGNORECASE)
 
 
 def _anchored(reading: Reading, p: int, token: Any) -> str:

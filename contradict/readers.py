@@ -585,7 +585,30 @@ def _docx_article(path: str, name: str, data: bytes, problems: list[Problem]) ->
             blocks += ["\t".join(cell.text for cell in row.cells) for row in block.rows]
         else:
             blocks.append(block.text)
+        blocks += _boxed_text(block._element)
+    notes = [rel.target_part.blob for rel in document.part.rels.values() if rel.reltype.endswith(("/footnotes", "/endnotes"))]
+    blocks += [text for note in notes for text in _note_text(note)]
     yield Article(name, "\n".join(blocks), title=document.core_properties.title or None)
+
+
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+
+
+def _boxed_text(element: Any) -> Iterator[str]:
+    """Paragraphs in the text boxes of a Word element, each box once (old programs get a second copy as a fallback)."""
+    for box in element.iter(f"{_W}txbxContent"):
+        if not any(above.tag.endswith("}Fallback") for above in box.iterancestors()):
+            yield from ("".join(t.text or "" for t in p.iter(f"{_W}t")) for p in box.iter(f"{_W}p"))
+
+
+def _note_text(part: bytes) -> Iterator[str]:
+    """Paragraphs of the footnotes or endnotes of a Word file, without its separator lines."""
+    from docx.oxml import parse_xml
+
+    for p in parse_xml(part).iter(f"{_W}p"):
+        text = "".join(t.text or "" for t in p.iter(f"{_W}t"))
+        if text.strip():
+            yield text
 
 
 def _pdf_article(path: str, name: str, data: bytes, problems: list[Problem]) -> Iterator[Article]:

@@ -110,6 +110,38 @@ def test_a_pronoun_after_its_content_is_not_whom_the_content_is_about():
     assert not [s for s in read(text) if s.actor == "Mark Feld" and s.speaker == "he"]
 
 
+@pytest.mark.parametrize(
+    ("text", "actor"),
+    [
+        ("Cllr Derek Tansley met them. Cllr Tansley said that the pool would close.", "Derek Tansley"),
+        ("Witness Tilo Merk, a surveyor, recalled that the wall had cracked.", "Tilo Merk"),
+        ("Opposition leader Shirin Vaziri said that the pool would close.", "Shirin Vaziri"),
+        (
+            "The Kelmar ambassador, Ioana Petrescu, wrote. Gaspard Thiele said the north was lost. In Kelmar he said it was not.",
+            "Gaspard Thiele",
+        ),
+        ("Yusuf Demirel contradicted her. He said that the bottles were full.", "Yusuf Demirel"),
+        ("Mayor Gunnar Fosse, one of her critics, spoke on Monday. He said that he had been unfair.", "Gunnar Fosse"),
+    ],
+)
+def test_a_job_is_no_part_of_a_name_a_place_is_nobody_and_an_object_not_its_subject(text, actor):
+    assert {s.actor for s in read(text)} == {actor}
+
+
+def test_the_unnamed_head_of_the_lead_is_the_named_one_of_the_next_paragraph():
+    text = (
+        "The head of the Sund ferry line told his board that two ships would be sold, minutes seen by this agency show.\n\n"
+        "Chief Executive Jorn Askildt made the remark on Monday, according to the minutes."
+    )
+    assert (one(text, "Jorn Askildt").text, one(text, "Jorn Askildt").channel) == ("two ships would be sold", "private")
+
+
+def test_what_bears_a_report_out_is_no_part_of_it():
+    assert one("Inge Holt told them that it would sink, as two of the guests have confirmed.", "Inge Holt").text == "it would sink"
+    assert one("Inge Holt said that it would sink, according to one of the guests.", "Inge Holt").text == "it would sink"
+    assert one("In the minutes Inge Holt is quoted as saying that it would sink.", "Inge Holt").text == "it would sink"
+
+
 def test_spokesman_of_somebody_is_somebody_else():
     text = "Peter Lund is on leave. A spokesman for Mr. Lund said that the port is shut."
     (statement,) = read(text)
@@ -258,6 +290,45 @@ def test_a_quote_goes_on_after_its_speaker():
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "actor", "quote"),
+    [
+        ('"We will not sell," Inge Holt said in an interview.\n\n"Not this year."', "Inge Holt", "Not this year."),
+        ('"We will not sell," Inge Holt said.\n\n"Not this year.\n\n"Nor the next."', "Inge Holt", "Nor the next."),
+        ('Inge Holt told reporters:\n\n"We will not sell the yard."', "Inge Holt", "We will not sell the yard."),
+        ("Inge Holt added:\n\nWe will not sell the yard, whatever they pay.", "Inge Holt", "We will not sell the yard, whatever they pay."),
+        ('"We will not sell the yard." -- Inge Holt, owner', "Inge Holt", "We will not sell the yard"),
+    ],
+)
+def test_speech_goes_on_in_the_next_paragraph(text, actor, quote):
+    text = "The yard has been for sale since spring, its owner says.\n\n" + text
+    statement = read(text)[-1]
+    assert (statement.actor, statement.text) == (actor, quote)
+    assert text[slice(*statement.span)] == quote
+
+
+def test_speech_does_not_go_on_where_another_speaks():
+    text = '"We will not sell," Inge Holt said.\n\n"They will," said Paul Nott.\n\nLars Vint: We shall see about that.\n\nThe yard is old.'
+    assert [s.actor for s in read(text)] == ["Inge Holt", "Paul Nott", "Lars Vint"]
+
+
+@pytest.mark.parametrize(
+    ("text", "actor", "content"),
+    [
+        ('"It is over," Inge Holt (D-Md.) said on Monday.', "Inge Holt", "It is over"),
+        ('"It is over for us," Inge Holt, a former general, said on Monday.', "Inge Holt", "It is over for us"),
+        ("Inge Holt said after the vote she would not sell.", "Inge Holt", "she would not sell"),
+        ("Inge Holt called for the minister to resign.", "Inge Holt", "for the minister to resign"),
+    ],
+)
+def test_a_speaker_is_found_where_the_parser_loses_it(text, actor, content):
+    assert one(text, actor).text == content
+
+
+def test_the_name_of_a_programme_is_nobodys_statement():
+    assert [s.text for s in read('Inge Holt said on "Morning With Paul Nott Live" that she would not sell.')] == ["she would not sell"]
+
+
 def test_condition_and_hedge_are_kept_in_the_proposition():
     statement = one("Inge Holt said that the port may open unless the strike goes on.", "Inge Holt")
     assert statement.condition == "unless the strike goes on"
@@ -288,6 +359,11 @@ def test_headline_and_byline_give_nothing():
         ("Inge Holt, who has met privately with Mark Feld, believes that the port is shut.", "unknown", None),
         ("Inge Holt said that Mark Feld privately wept.", "public", "said"),
         ("Inge Holt told the committee that the port is shut.", "unknown", None),
+        ("Inge Holt told a news conference on Friday that she would stay.", "public", "a news conference"),
+        ("Inge Holt told the hearing that she would stay.", "public", "the hearing"),
+        ("Inge Holt says with a laugh that she will stay.", "public", "says"),
+        ("The court saw a letter that Inge Holt sent to her deputy. She would stay, Holt wrote.", "private", "letter"),
+        ("At the closed session, a day before she left, Inge Holt said that she would stay.", "private", "closed session"),
     ],
 )
 def test_channel_comes_from_the_clause_of_the_cue(sentence, channel, evidence):

@@ -344,6 +344,28 @@ def test_a_pdf_without_text_is_named(tmp_path):
     assert [p.message.split(",")[0] for p in problems] == ["holds no text"]
 
 
+def test_text_boxes_and_footnotes_of_word_files_are_read(tmp_path):
+    docx = pytest.importorskip("docx")
+    from docx.opc.constants import RELATIONSHIP_TYPE
+    from docx.opc.packuri import PackURI
+    from docx.opc.part import Part
+    from docx.oxml import parse_xml
+
+    w = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    box = "<w:txbxContent><w:p><w:r><w:t>In the box.</w:t></w:r></w:p></w:txbxContent>"
+    run = f"<w:r {w} {mc}><mc:AlternateContent><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:r>"
+    document = docx.Document()
+    document.add_paragraph("In the body.")._p.append(parse_xml(run))
+    notes = f'<w:footnotes {w}><w:footnote w:id="2"><w:p><w:r><w:t>In the note.</w:t></w:r></w:p></w:footnote></w:footnotes>'
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml"
+    part = Part(PackURI("/word/footnotes.xml"), kind, notes.encode(), document.part.package)
+    document.part.relate_to(part, RELATIONSHIP_TYPE.FOOTNOTES)
+    document.save(tmp_path / "a.docx")
+    (article,) = ct.read_articles(tmp_path / "a.docx")
+    assert article.text.split("\n") == ["In the body.", "In the box.", "In the note."]
+
+
 @pytest.mark.parametrize("suffix", [".docx", ".pdf"])
 def test_a_broken_document_is_named_and_the_others_are_read(tmp_path, suffix):
     bad = tmp_path / f"bad{suffix}"
