@@ -411,8 +411,9 @@ def volume() -> str:
     record = _load("extraction.json")["volume"]
     peaks = record["peak_mib"]
     return (
-        f"{record['articles']:,} articles of {record['characters']:,} characters: {record['articles_per_cpu_second']:.1f} articles per second of "
-        f"one core; peak memory {peaks[1]} MiB in the second tenth of the run, {peaks[-1]} MiB in the last."
+        f"{record['articles']:,} articles of {record['characters']:,} characters: "
+        f"{record['articles_per_cpu_second']:.1f} articles per second of one core; "
+        f"peak memory {peaks[1]} MiB in the second tenth of the run, {peaks[-1]} MiB in the last."
     )
 
 

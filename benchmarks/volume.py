@@ -9,6 +9,7 @@ processor time of one core, which other load on the machine disturbs less than w
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import re
@@ -83,7 +84,7 @@ def measure(records: Sequence[dict[str, str]], workspace: Path) -> dict[str, Any
         "articles": len(records),
         "characters": round(sum(len(r["text"]) for r in records) / len(records)),
         "statements": sum(1 for _ in target.open(encoding="utf-8")),
-        "peak_mib": [round(max(samples[a:b], default=0.0)) for a, b in zip(cuts, cuts[1:], strict=False)],
+        "peak_mib": [round(max(samples[a:b], default=0.0)) for a, b in itertools.pairwise(cuts)],
         "articles_per_cpu_second": round(len(records) / cpu, 2),
         "wall_seconds": round(wall),
     }
