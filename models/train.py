@@ -28,7 +28,7 @@ from contradict.schema import LabelledPair
 from contradict.scoring import score_pairs
 
 HERE = Path(__file__).parent
-FALSE_ALARMS = {"compatible": 0.15, "unrelated": 0.05}
+FALSE_ALARMS = {"compatible": 0.10, "unrelated": 0.05}
 """Largest shares of written dev pairs that the threshold of a published model may flag."""
 SAME_ACTOR_FLAGGED = 0.005
 """Largest share of pairs of real statements of one actor that it may flag."""
