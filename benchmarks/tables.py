@@ -103,8 +103,8 @@ def flags() -> str:
     if "false_alarms" in record:
         f = record["false_alarms"]
         text += (
-            f"\n\nOf {f['pairs']:,} random pairs of real statements of one actor (LIAR, US debates), nearly all on different questions, by actors to whom "
-            "nothing was fitted, "
+            f"\n\nOf {f['pairs']:,} random pairs of real statements of one actor (LIAR, US debates), nearly all on different questions, "
+            "by actors to whom nothing was fitted, "
             f"{f['per_1000']:.1f} per 1,000 are flagged (95 % interval {f['low']:.1f}-{f['high']:.1f})."
         )
     return text
