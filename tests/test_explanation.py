@@ -44,7 +44,7 @@ def behaviour_conflicts():
     return [(r["premise"], r["hypothesis"]) for r in rows if r["label"] == "contradiction"]
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(240, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(240, marks=pytest.mark.slow)])
 def test_masking_the_deciding_words_moves_the_score_more_than_masking_others(count):
     """Faithfulness: against as many random words of the same sides, and so for most pairs, not only in the mean."""
     rng = random.Random(4)
