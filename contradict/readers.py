@@ -157,27 +157,21 @@ def _read_csv(path: str, problems: list[Problem]) -> Iterator[Row]:
     # Fields of any length are legal; the module's own limit would stop at 131,072 characters.
     csv.field_size_limit(2**31 - 1)
     reader = csv.DictReader(_lines(path, problems), strict=True)
-    header = reader.fieldnames or []
-    if len(problems) > before:
-        return
-    if len(set(header)) < len(header):
-        twice = sorted({name for name in header if header.count(name) > 1})
-        problems.append(Problem(path, 1, ", ".join(twice), "is named twice in the header; give each column its own name"))
-        return
-    while True:
-        try:
-            record = next(reader, None)
-        except csv.Error as error:
-            problems.append(
-                Problem(path, reader.line_num, None, f"is not CSV ({error}); quote fields that hold commas, quotes or line ends")
-            )
+    try:
+        header = reader.fieldnames or []
+        if len(problems) > before:
             return
-        if record is None:
+        if len(set(header)) < len(header):
+            twice = sorted({name for name in header if header.count(name) > 1})
+            problems.append(Problem(path, 1, ", ".join(twice), "is named twice in the header; give each column its own name"))
             return
-        if None in record:
-            problems.append(Problem(path, reader.line_num, None, f"has more fields than the {len(header)} of the header"))
-            continue
-        yield reader.line_num, {k: v for k, v in record.items() if v not in (None, "")}
+        for record in reader:
+            if None in record:
+                problems.append(Problem(path, reader.line_num, None, f"has more fields than the {len(header)} of the header"))
+                continue
+            yield reader.line_num, {k: v for k, v in record.items() if v not in (None, "")}
+    except csv.Error as error:  # in the header or in any record
+        problems.append(Problem(path, reader.line_num, None, f"is not CSV ({error}); quote fields that hold commas, quotes or line ends"))
 
 
 def _read_parquet(path: str, problems: list[Problem]) -> Iterator[Row]:

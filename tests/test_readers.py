@@ -119,6 +119,7 @@ def test_byte_order_mark_and_line_ends_do_not_matter(tmp_path, newline, encoding
         ("latin.csv", "id,actor,text\n1,Zoé,x".encode("latin-1"), "is not UTF-8 text"),
         ("text.parquet", b"id,actor,text", "is not a Parquet file"),
         ("quote.csv", b'id,actor,text\n1,A,"open', "is not CSV"),
+        ("head.csv", b'"', "is not CSV"),
         ("wide.csv", b"id,actor,text\n1,A,t,more", "more fields than the 3"),
         ("twice.csv", b"id,id,text\n1,2,t", "named twice"),
         ("what.xlsx", b"PK", "unknown suffix '.xlsx'"),
