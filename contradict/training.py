@@ -168,8 +168,8 @@ def _quiet(folder: str) -> dict[str, Any]:
 def _share_dropout(model: torch.nn.Module) -> list[Any]:
     """Let all tokens of a text share one dropout mask (Gal and Ghahramani 2016), and return the modules that do it.
 
-    A mask for each token and each attention weight costs a CPU 40 % of a training step, most of it for random numbers.
-    Attention weights get none. The modules do nothing until their `p` is set.
+    Random numbers for each token and each attention weight would take a CPU a good part of a training step. Attention
+    weights get no dropout. The modules do nothing until their `p` is set.
     """
     import torch
 

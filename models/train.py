@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from attitudes import attitude_pairs
 from rewrites import rewritten_pairs
 
@@ -169,22 +168,27 @@ def statement_pairs(data: Path, rng: random.Random) -> dict[str, list[training.E
 
     `same_actor` are pairs drawn blindly: hardly one in two hundred is a conflict, so they teach "no conflict".
     `judged` are pairs that an earlier model flagged or that are on one question, labelled by hand.
+
+    Raises:
+        ValueError: Labels stand for statements that the folder does not hold.
     """
     trained = real_statements(data, "train")
     text = {statement_id(s["text"]): s["text"] for said in trained.values() for s in said}
-    judged = []
-    for line in (HERE / "data" / "statements.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["a"] in text and row["b"] in text:
-            symmetric = row["label"] != "entailment"
-            judged.append(training.Example(text[row["a"]], text[row["b"]], training.ALLOWED[row["label"]], symmetric=symmetric))
+    labels = HERE / "data" / "statements.jsonl"
+    rows = [json.loads(line) for line in labels.read_text(encoding="utf-8").splitlines()]
+    if lost := sum(row["a"] not in text or row["b"] not in text for row in rows):
+        raise ValueError(f"{labels}: {lost:,} of {len(rows):,} pairs name statements that {data / 'statements.parquet'} does not hold")
+    judged = [
+        training.Example(text[row["a"]], text[row["b"]], training.ALLOWED[row["label"]], symmetric=row["label"] != "entailment")
+        for row in rows
+    ]
     blind = ("entailment", "neutral", "unrelated")
     drawn = same_actor_pairs(trained, 40_000, rng)
     return {"same_actor": [training.Example(a, b, blind, symmetric=True) for a, b in drawn], "judged": judged}
 
 
 def load_sources(data: Path, seed: int, split: str = "train") -> dict[str, list[training.Example]]:
-    """All training sources by name: open third-party corpora and the project-written data."""
+    """All training sources by name: open third-party corpora, pairs of real statements and the project-written data."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(data / "pairs" / f"{split}.parquet", filters=[("licence", "=", "open")])
@@ -283,14 +287,12 @@ def calibrate(folder: Path, data: Path) -> None:
     real = same_actor_pairs(real_statements(data, "dev"), SAME_ACTOR_PAIRS, random.Random(5))
     raw = score_pairs(real, model).conflict()
     threshold = max(calibrator.threshold, calibrator.threshold_for(raw, SAME_ACTOR_FLAGGED))
-    flagged = (calibrator.probability(scores.conflict()) >= threshold).tolist()
-    labels = sorted({p.label for p in pairs})
+    sets = {label: scores.conflict()[[p.label == label for p in pairs]] for label in sorted({p.label for p in pairs})}
     about = {
         "on": f"{calibrator.fitted['on']}, dev split of the written groups in models/data/written; {len(real):,} pairs of real statements",
         "rule": f"{calibrator.fitted['rule']}, and {1000 * SAME_ACTOR_FLAGGED:g} in 1,000 pairs of real statements of one actor",
         "flagged": {
-            **{label: round(float(np.mean([f for f, p in zip(flagged, pairs, strict=True) if p.label == label])), 4) for label in labels},
-            "same actor": round(float((calibrator.probability(raw) >= threshold).mean()), 4),
+            name: round(float((calibrator.probability(kept) >= threshold).mean()), 4) for name, kept in (sets | {"same actor": raw}).items()
         },
     }
     replace(calibrator, threshold=threshold, fitted=calibrator.fitted | about).save(folder)

@@ -6,7 +6,10 @@ import re
 import sys
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,12 +18,13 @@ from contradict.backends import load_model
 from contradict.calibration import Calibrator
 from contradict.errors import ConfigError, InputError, ModelError
 from contradict.schema import RELATIONS, LabelledPair
-from contradict.training import Example, _augment, _BiEncoderTask, _CrossEncoderTask, _draw, fine_tune, publish, train
+from contradict.training import Example, _augment, _BiEncoderTask, _CrossEncoderTask, _draw, _share_dropout, fine_tune, publish, train
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "models"))
 from attitudes import attitude_pairs
 from rewrites import exchange, negate, recount, rewritten_pairs
+from train import split_of_actor, statement_pairs
 
 RECIPE = {
     "name": "tiny",
@@ -65,6 +69,30 @@ def test_swapping_keeps_labels_only_where_they_are_symmetric():
     swapped = _augment(IMPLIED, {"swap": 1.0}, rng)
     assert (swapped.premise, swapped.allowed) == ("We will pay.", ("entailment", "neutral"))
     assert _augment(IMPLIED, {}, rng) == IMPLIED
+
+
+def test_dropout_is_one_mask_for_all_tokens_of_a_text_and_none_at_zero():
+    model = _CrossEncoderTask.load(str(ROOT / "models" / "nli-minilm")).train()
+    shared = _share_dropout(model)
+    states = torch.ones(3, 5, 384)
+    assert all(torch.equal(module(states), states) for module in shared)
+    for module in shared:
+        module.p = 0.5
+        dropped = module(states)
+        assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+        assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    ids = torch.tensor([[101, 2057, 2097, 102]])
+    assert not torch.equal(model(input_ids=ids).logits, model(input_ids=ids).logits)
+    model.eval()
+    assert torch.equal(model(input_ids=ids).logits, model(input_ids=ids).logits)
+
+
+def test_labels_without_their_statements_are_named_before_training(tmp_path):
+    actor = next(name for name in map(str, range(100)) if split_of_actor(name) == "train")
+    said = [{"text": f"We will build the bridge number {n} before the winter.", "actor": actor, "date": f"2020-01-0{n}"} for n in (1, 2)]
+    pq.write_table(pa.Table.from_pylist(said), tmp_path / "statements.parquet")
+    with pytest.raises(ValueError, match=r"statements\.jsonl: ([\d,]+) of \1 pairs name statements"):
+        statement_pairs(tmp_path, random.Random(0))
 
 
 def test_draw_follows_weights_and_visits_each_pair_once_per_epoch():
