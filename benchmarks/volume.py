@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from resampling import RESULTS, write_section
+from streaming import resident
 
 HERE = Path(__file__).parent
 SIZE = 3_000  # characters of an article
@@ -53,16 +54,6 @@ def mixed_articles(folder: Path, count: int, *, seed: int = 0) -> Iterator[dict[
         yield {"id": f"mixed-{n}", "text": "\n\n".join(text), "date": f"20{n % 20 + 5:02d}-06-18"}
 
 
-def resident_mib(pid: int) -> float:
-    """Resident memory of a process; 0 when it has ended."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    return int(found.group(1)) / 1024 if found else 0.0
-
-
 def measure(records: Sequence[dict[str, str]], workspace: Path) -> dict[str, Any]:
     """Send the records through `contradict extract`; its peak memory in each tenth of the run, and its speed."""
     source, target = workspace / "articles.jsonl", workspace / "statements.jsonl"
@@ -72,7 +63,7 @@ def measure(records: Sequence[dict[str, str]], workspace: Path) -> dict[str, Any
     process = subprocess.Popen([sys.executable, "-m", "contradict", "extract", str(source), "-o", str(target)], stderr=subprocess.DEVNULL)
     samples = []
     while process.poll() is None:
-        samples.append(resident_mib(process.pid))
+        samples.append(resident(process.pid) or 0.0)
         time.sleep(0.5)
     wall = time.perf_counter() - begin
     if process.returncode != 0:
