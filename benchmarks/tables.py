@@ -294,7 +294,8 @@ def streaming() -> str:
     return (
         f"`contradict score` took {r['pairs']:,} pairs through a tiny random model in {r['seconds']:,.0f} s on {r['threads']} threads with "
         f"at most {r['peak_rss_mib']:,} MiB ({min(later):,}-{max(later):,} MiB by twentieths of the run). "
-        f"Killed {len(r['killed_at'])} times and started again, it wrote {same} (`python benchmarks/streaming.py`)."
+        f"Killed {len(r['killed_at'])} times and started again, it wrote {same} "
+        f"(`python benchmarks/streaming.py --pairs {r['pairs']} --kills {len(r['killed_at'])} --threads {r['threads']}`)."
     )
 
 
@@ -414,7 +415,8 @@ def volume() -> str:
     return (
         f"{record['articles']:,} articles of {record['characters']:,} characters: "
         f"{record['articles_per_cpu_second']:.1f} articles per second of one core; "
-        f"peak memory {peaks[1]} MiB in the second tenth of the run, {peaks[-1]} MiB in the last."
+        f"peak memory {peaks[1]} MiB in the second tenth of the run, {peaks[-1]} MiB in the last "
+        f"(`python benchmarks/volume.py --articles {record['articles']}`)."
     )
 
 
